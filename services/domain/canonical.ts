@@ -17,6 +17,8 @@ export function canonicalJson(value: Json): string {
   }
   if (Array.isArray(value)) return `[${(value as readonly Json[]).map(canonicalJson).join(',')}]`;
   const members = value as { readonly [key: string]: Json | undefined };
-  const keys = Object.keys(members).filter((key) => members[key] !== undefined).sort();
+  const keys = Object.keys(members)
+    .filter((key) => members[key] !== undefined)
+    .sort();
   return `{${keys.map((key) => `${JSON.stringify(key)}:${canonicalJson(members[key]!)}`).join(',')}}`;
 }

@@ -50,6 +50,8 @@ export function rupees(micros: MicroRupees): string {
 /** µ₹ → decimal rupees without loss and without trailing zeros beyond two: `1.5` ₹ is `1.50`. */
 export function decimalRupees(micros: MicroRupees): string {
   const magnitude = micros < 0n ? -micros : micros;
-  const fraction = String(magnitude % MICROS_PER_RUPEE).padStart(6, '0').replace(/0{1,4}$/, '');
+  const fraction = String(magnitude % MICROS_PER_RUPEE)
+    .padStart(6, '0')
+    .replace(/0{1,4}$/, '');
   return `${micros < 0n ? '-' : ''}${magnitude / MICROS_PER_RUPEE}.${fraction}`;
 }

@@ -25,6 +25,7 @@ export class Refusal extends Error {
 }
 
 export const invalid = (code: string, message: string, field?: string): Refusal => new Refusal('invalid', code, message, field);
-export const notFound = (code: string, message: string, field?: string): Refusal => new Refusal('not_found', code, message, field);
+export const notFound = (code: string, message: string, field?: string): Refusal =>
+  new Refusal('not_found', code, message, field);
 export const conflict = (code: string, message: string, field?: string): Refusal => new Refusal('conflict', code, message, field);
 export const forbidden = (code: string, message: string): Refusal => new Refusal('forbidden', code, message);

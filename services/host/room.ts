@@ -119,7 +119,10 @@ export type Client<S extends DescService> = {
       : Kind extends 'server_streaming'
         ? (request: MessageInitShape<I & DescMessage>, options?: CallOptions) => AsyncIterable<MessageShape<O & DescMessage>>
         : Kind extends 'client_streaming'
-          ? (requests: AsyncIterable<MessageInitShape<I & DescMessage>>, options?: CallOptions) => Promise<MessageShape<O & DescMessage>>
+          ? (
+              requests: AsyncIterable<MessageInitShape<I & DescMessage>>,
+              options?: CallOptions,
+            ) => Promise<MessageShape<O & DescMessage>>
           : never
     : never;
 };
@@ -147,4 +150,7 @@ export type Room = {
 export type RoomMaker = { readonly name: RoomName; readonly migrations: URL; readonly make: (deps: Deps) => Room };
 
 /** Binds typed handlers to their service. */
-export const bind = <S extends DescService>(service: S, handlers: Handlers<S>): Binding => ({ service, handlers: handlers as never });
+export const bind = <S extends DescService>(service: S, handlers: Handlers<S>): Binding => ({
+  service,
+  handlers: handlers as never,
+});

@@ -1,0 +1,118 @@
+/*
+ * Lachak core: the day-matching family of baselines and the energy delivered against them, in exact integers.
+ *
+ * ABI 1. Lanes are settlement points (M), rows run slowest: cell of row r, lane m lies at `column(C, shape) + (r * M + m) * size`.
+ * shape = (meters M, days D, eventSlots W, windowSlots A); a day's slots are its W event slots, then its A adjustment slots.
+ * The host grows memory to `column(COLUMNS, shape)`, fills the inputs, calls `estimate`, reads the outputs. Nothing is kept between calls.
+ *
+ * in   HISTORY             i32 [D][W+A][M]  Wh; day rows from the latest back; -2^31 = missing
+ *      EXCLUDED            u8  [D][M]       1 = the day does not count for this lane
+ *      ACTUAL              i32 [W+A][M]     Wh of the event day; -2^31 = missing
+ *      NOT_SETTLED         u8  [W][M]       1 = not energised: neither credited nor penalised
+ * out  STATUS              u8  [M]          0 ok, 1 insufficient days, 2 out of bounds (a result is no safe integer of Wh)
+ *      FLAGS               u8  [M]          1 fewer than y days, 2 adjustment skipped: not positive, 4 skipped: missing, 8 capped
+ *      DAY                 u8  [D][M]       1 eligible, 2 candidate, 4 rejected as low usage, 8 selected
+ *      SCORE               i64 [D][M]       Wh over the event window; 0 where not eligible
+ *      SELECTED_COUNT      i32 [M]          k
+ *      SUM                 i64 [W+A][M]     Wh over the k selected days; unadjusted baseline = SUM / k
+ *      OBSERVED            i64 [M]          Wh of the event day over the adjustment window; -2^63 = a slot is missing
+ *      REFERENCE           i64 [M]          Wh of the selected days over the same slots
+ *      RAW                 i64 [2][M]       adjustment before direction and cap: numerator, denominator (0 = none)
+ *      APPLIED             128 [M]          adjustment applied: numerator; Wh (additive) or ratio (multiplicative)
+ *      APPLIED_DENOMINATOR i64 [M]          0 = no adjustment configured, or no baseline
+ *      DENOMINATOR         i64 [M]          common to the four below
+ *      BASELINE            128 [W][M]       numerators, Wh
+ *      DELIVERED           128 [W][M]       numerators, Wh; 0 where the interval is missing or not settled (see DELIVERED_WH)
+ *      BASELINE_TOTAL      128 [M]          over all event slots
+ *      DELIVERED_TOTAL     128 [M]          over the slots with a reading, energised
+ *      ACTUAL_TOTAL        i64 [M]          Wh over the same slots
+ *      MISSING_COUNT       i32 [M]          event slots energised without reading
+ *      NOT_SETTLED_COUNT   i32 [M]
+ *      BASELINE_TOTAL_WH   f64 [M]          safe integer, rounded once, halves away from zero; NaN = no baseline
+ *      DELIVERED_TOTAL_WH  f64 [M]          likewise
+ *      BASELINE_WH         f64 [W][M]       safe integers that add up to BASELINE_TOTAL_WH
+ *      DELIVERED_WH        f64 [W][M]       likewise; NaN = gap
+ *
+ * 128 = low u64, then high i64. Of a lane whose status is not 0, only STATUS, DAY, SCORE and the counts mean anything.
+ * A fraction enters as numerator and denominator, 0 <= numerator <= 2^30, 1 <= denominator <= 2^30; denominator 0 = not set.
+ */
+import { ADDITIVE, adjust, DOWN_ONLY, MULTIPLICATIVE, NONE } from './adjust';
+import { apportion } from './apportion';
+import { average } from './average';
+import * as columns from './columns';
+import { column } from './columns';
+import { deliver, INCREASE } from './deliver';
+import { eligible } from './eligible';
+import { ALL, MID, select } from './select';
+
+export {
+  ACTUAL, ACTUAL_TOTAL, APPLIED, APPLIED_DENOMINATOR, BASELINE, BASELINE_TOTAL, BASELINE_TOTAL_WH, BASELINE_WH, COLUMNS, column, DAY,
+  DELIVERED, DELIVERED_TOTAL, DELIVERED_TOTAL_WH, DELIVERED_WH, DENOMINATOR, EXCLUDED, FLAGS, HISTORY, MISSING_COUNT, NOT_SETTLED,
+  NOT_SETTLED_COUNT, OBSERVED, RAW, REFERENCE, SCORE, SELECTED_COUNT, STATUS, SUM,
+} from './columns';
+
+export const ABI: i32 = 1;
+
+const FRACTION_MAX: i32 = 1 << 30;
+
+/** Runs the kernels over all lanes. 0 = done; 1 = refused, outside the bounds of exact.ts, nothing written. */
+export function estimate(meters: i32, days: i32, eventSlots: i32, windowSlots: i32,
+  rule: i32, x: i32, y: i32, minDays: i32, lowNum: i32, lowDen: i32,
+  kind: i32, adjustDirection: i32, loNum: i32, loDen: i32, hiNum: i32, hiDen: i32, capNum: i32, capDen: i32,
+  floorZero: i32, direction: i32): i32 {
+  if (meters < 1 || days < 0 || days > 4096 || eventSlots < 1 || eventSlots > 128 || windowSlots < 0 || windowSlots > 128) return 1;
+  if (<i64>meters * (days + 1) * (eventSlots + windowSlots) > 1 << 26) return 1; // every address stays within 32 bits
+  if (rule < 0 || rule > ALL || x < 1 || y < 1 || y > 256 || (rule == MID && x > y) || minDays < 1) return 1;
+  if (kind < NONE || kind > MULTIPLICATIVE || (kind == NONE) != (windowSlots == 0) || adjustDirection < 0 || adjustDirection > DOWN_ONLY) return 1;
+  if (!fraction(lowNum, lowDen) || !fraction(loNum, loDen) || !fraction(hiNum, hiDen) || !fraction(capNum, capDen)) return 1;
+  if ((kind != MULTIPLICATIVE && (loDen | hiDen) != 0) || (kind != ADDITIVE && capDen != 0)) return 1;
+  if (loDen != 0 && hiDen != 0 && <i64>loNum * hiDen > <i64>hiNum * loDen) return 1;
+  if (direction < 0 || direction > INCREASE) return 1;
+
+  const slots = eventSlots + windowSlots;
+  const history = column(columns.HISTORY, meters, days, eventSlots, windowSlots);
+  const excluded = column(columns.EXCLUDED, meters, days, eventSlots, windowSlots);
+  const actual = column(columns.ACTUAL, meters, days, eventSlots, windowSlots);
+  const notSettled = column(columns.NOT_SETTLED, meters, days, eventSlots, windowSlots);
+  const status = column(columns.STATUS, meters, days, eventSlots, windowSlots);
+  const flags = column(columns.FLAGS, meters, days, eventSlots, windowSlots);
+  const day = column(columns.DAY, meters, days, eventSlots, windowSlots);
+  const score = column(columns.SCORE, meters, days, eventSlots, windowSlots);
+  const count = column(columns.SELECTED_COUNT, meters, days, eventSlots, windowSlots);
+  const sums = column(columns.SUM, meters, days, eventSlots, windowSlots);
+  const observed = column(columns.OBSERVED, meters, days, eventSlots, windowSlots);
+  const reference = column(columns.REFERENCE, meters, days, eventSlots, windowSlots);
+  const raw = column(columns.RAW, meters, days, eventSlots, windowSlots);
+  const applied = column(columns.APPLIED, meters, days, eventSlots, windowSlots);
+  const appliedDenominator = column(columns.APPLIED_DENOMINATOR, meters, days, eventSlots, windowSlots);
+  const denominator = column(columns.DENOMINATOR, meters, days, eventSlots, windowSlots);
+  const baseline = column(columns.BASELINE, meters, days, eventSlots, windowSlots);
+  const delivered = column(columns.DELIVERED, meters, days, eventSlots, windowSlots);
+  const baselineTotal = column(columns.BASELINE_TOTAL, meters, days, eventSlots, windowSlots);
+  const deliveredTotal = column(columns.DELIVERED_TOTAL, meters, days, eventSlots, windowSlots);
+  const actualTotal = column(columns.ACTUAL_TOTAL, meters, days, eventSlots, windowSlots);
+  const missingCount = column(columns.MISSING_COUNT, meters, days, eventSlots, windowSlots);
+  const notSettledCount = column(columns.NOT_SETTLED_COUNT, meters, days, eventSlots, windowSlots);
+  const baselineTotalWh = column(columns.BASELINE_TOTAL_WH, meters, days, eventSlots, windowSlots);
+  const deliveredTotalWh = column(columns.DELIVERED_TOTAL_WH, meters, days, eventSlots, windowSlots);
+  const baselineWh = column(columns.BASELINE_WH, meters, days, eventSlots, windowSlots);
+  const deliveredWh = column(columns.DELIVERED_WH, meters, days, eventSlots, windowSlots);
+  const scratch = column(columns.SCRATCH, meters, days, eventSlots, windowSlots);
+
+  eligible(history, excluded, meters, days, eventSlots, slots, day, score);
+  select(meters, days, rule, x, y, minDays, lowNum, lowDen, day, score, status, flags, count, scratch);
+  average(history, day, meters, days, slots, sums);
+  adjust(meters, eventSlots, windowSlots, kind, adjustDirection, loNum, loDen, hiNum, hiDen, capNum, capDen, floorZero, sums, actual, count,
+    status, flags, observed, reference, raw, applied, appliedDenominator, denominator, baseline, baselineTotal, scratch);
+  deliver(meters, eventSlots, direction, actual, notSettled, denominator, baseline, delivered, deliveredTotal, actualTotal, missingCount,
+    notSettledCount, deliveredWh);
+  memory.fill(baselineWh, 0, <usize>(eventSlots * meters) << 3);
+  apportion(meters, eventSlots, baseline, denominator, baselineTotal, status, baselineTotalWh, baselineWh, scratch);
+  apportion(meters, eventSlots, delivered, denominator, deliveredTotal, status, deliveredTotalWh, deliveredWh, scratch);
+  return 0;
+}
+
+/** Either not set, or within the bound of exact.ts. */
+function fraction(numerator: i32, denominator: i32): bool {
+  return denominator == 0 || (numerator >= 0 && numerator <= FRACTION_MAX && denominator > 0 && denominator <= FRACTION_MAX);
+}

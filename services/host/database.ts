@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import pg from 'pg';
+import type { Logger } from 'pino';
+import type { Connection } from './embedded.ts';
+import { hostTables, migrate, roomTables } from './migrations.ts';
+import type { Database, Queryable, Tx } from './room.ts';
+
+export type Databases = {
+  /** The room's schema, migrated. Host tables (outbox, cursor, command) come first. */
+  room(name: string, migrations: URL): Promise<Database>;
+  /** The host's own schema. */
+  host(): Promise<Database>;
+  /** A connection of one's own, for LISTEN and session locks; the caller ends it. */
+  dedicated(): Promise<pg.Client>;
+  close(): Promise<void>;
+};
+
+/** Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. */
+export function openDatabases(connection: Connection | string, log: Logger): Databases {
+  const reach = typeof connection === 'string' ? { connectionString: connection } : connection;
+  const pools: pg.Pool[] = [];
+  const clients = new Set<pg.Client>();
+  const open = async (schema: string, sources: Parameters<typeof migrate>[2]): Promise<Database> => {
+    if (!/^[a-z_]+$/.test(schema)) throw new RangeError(`${schema} is no schema name`);
+    const pool = new pg.Pool({ ...reach, max: 4, types, connectionTimeoutMillis: 30_000, options: `-c search_path=${schema}` });
+    pool.on('error', (error) => log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'));
+    pools.push(pool);
+    const client = await pool.connect();
+    try {
+      await migrate(client, schema, sources);
+    } finally {
+      client.release(true);
+    }
+    return databaseOn(pool);
+  };
+  return {
+    room: (name, migrations) =>
+      open(name, [
+        { owner: 'host', folder: roomTables },
+        { owner: name, folder: migrations },
+      ]),
+    host: () => open('host', [{ owner: 'host', folder: hostTables }]),
+    dedicated: async () => {
+      const client = new pg.Client({ ...reach, types, keepAlive: true });
+      client.on('error', () => {}); // whoever holds it listens to 'end'
+      await client.connect();
+      clients.add(client);
+      client.once('end', () => clients.delete(client));
+      return client;
+    },
+    close: async () => {
+      await Promise.all([...pools.map((pool) => pool.end()), ...[...clients].map((client) => client.end().catch(() => {}))]);
+    },
+  };
+}
+
+function databaseOn(pool: pg.Pool): Database {
+  return {
+    query: async <R>(sql: string, params?: readonly unknown[]) => (await pool.query(sql, params as unknown[])).rows as R[],
+    tx: async <T>(work: (tx: Tx) => Promise<T>): Promise<T> => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(pool, work);
+        } catch (error) {
+          if (!retriable(error) || attempt === 8) throw error;
+          await pause(2 ** attempt * (0.5 + Math.random()));
+        }
+      }
+    },
+  };
+}
+
+async function once<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  const afterwards: (() => void)[] = [];
+  let broken = false;
+  let result: T;
+  try {
+    await client.query('begin');
+    result = await work({ ...queryable(client), afterCommit: (next) => void afterwards.push(next) });
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => {
+      broken = true;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+  for (const next of afterwards) next();
+  return result;
+}
+
+const queryable = (client: pg.ClientBase): Queryable => ({
+  query: async <R>(sql: string, params?: readonly unknown[]) => (await client.query(sql, params as unknown[])).rows as R[],
+});
+
+// 40001 serialisation failure, 40P01 deadlock: PostgreSQL's word that trying again is right.
+const retriable = (error: unknown): boolean => ['40001', '40P01'].includes((error as { code?: string }).code ?? '');
+
+const INT8 = 20;
+const INT8_ARRAY = 1016;
+const types = {
+  getTypeParser: (oid: number, format?: 'text' | 'binary') => {
+    if (oid === INT8) return BigInt;
+    if (oid === INT8_ARRAY) return int8Array;
+    return pg.types.getTypeParser(oid as never, format as never);
+  },
+} as unknown as pg.CustomTypesConfig;
+
+// `{1,NULL,3}`: numbers never need quotes.
+const int8Array = (text: string): (bigint | null)[] =>
+  text === '{}'
+    ? []
+    : text
+        .slice(1, -1)
+        .split(',')
+        .map((item) => (item === 'NULL' ? null : BigInt(item)));

@@ -1,0 +1,171 @@
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { Clock as ClockService } from '../../gen/lachak/v1/host_pb.ts';
+import { conflict } from '../domain/outcome.ts';
+import { openTokens, type Tokens } from './auth.ts';
+import { type RunningClock, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { openWire } from './connect.ts';
+import { type Databases, openDatabases } from './database.ts';
+import { type Embedded, startEmbedded } from './embedded.ts';
+import { type FactEngine, openFacts } from './facts.ts';
+import { type GrpcServer, serve } from './grpc.ts';
+import { lockFolder } from './lock.ts';
+import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
+import { type Conductor, steppedClock } from './stepped.ts';
+
+/** A running house: some rooms, their stores and their clock, in this process. */
+export type Host = {
+  readonly config: Config;
+  readonly tokens: Tokens;
+  readonly clock: RunningClock;
+  /** Null when domain time follows the wall. */
+  readonly conductor: Conductor | null;
+  readonly facts: FactEngine;
+  readonly grpcAddress: string;
+  /** Clients that speak as the named room. */
+  connectAs(room: string): Connect;
+  /** The schema and outbox of a room, made when no room of that name runs here. */
+  schema(room: RoomName): Promise<{ database: Database; facts: Facts }>;
+  /** Rooms finish, then calls, facts, stores; at most about ten seconds. Idempotent. */
+  stop(): Promise<void>;
+};
+export type Start = {
+  readonly config: Config;
+  readonly rooms: readonly RoomMaker[];
+  readonly log: Logger;
+  readonly careless?: boolean;
+};
+
+/** Locks the folder, opens the stores, makes the rooms in order, serves them, starts them. What was opened is closed when it fails. */
+export async function startHost({ config, rooms, log, careless = false }: Start): Promise<Host> {
+  const folder = resolve(config.folder);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const open = new Closing(log);
+  try {
+    const lock = await lockFolder(folder);
+    open.push('folder lock', async () => lock.release());
+    const tokens = await openTokens(folder);
+    const embedded: Embedded | null = config.databaseUrl === '' ? await startEmbedded(folder, log, careless) : null;
+    if (embedded) open.push('PostgreSQL', () => embedded.stop());
+    const databases: Databases = openDatabases(embedded?.connection ?? config.databaseUrl, log);
+    open.push('database connections', () => databases.close());
+
+    const own = await databases.host();
+    const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log) : null;
+    let clock: RunningClock | null = null;
+    let server: GrpcServer | null = null;
+    const facts = openFacts(databases, own, () => clock!.now(), log);
+    const conductor = stepping?.({ facts, inFlight: () => server?.inFlight() ?? 0 }) ?? null;
+    clock = conductor ?? systemClock(log);
+
+    const schemas = new Map<RoomName, Promise<{ database: Database; facts: Facts }>>();
+    const schema = (room: RoomName, migrations = new URL('file:///nonexistent/')) => {
+      const made =
+        schemas.get(room) ?? databases.room(room, migrations).then((database) => ({ database, facts: facts.of(room, database) }));
+      schemas.set(room, made);
+      return made;
+    };
+    const address = config.grpc.address || `unix:${join(folder, 'lachak.sock')}`;
+    const wires: { current: ReturnType<typeof openWire> | null } = { current: null };
+    const connectAs =
+      (room: string): Connect =>
+      (service) =>
+        lazily(() => wires.current!.client(service, (discom) => tokens.ofRoom(room, discom)));
+
+    const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
+    const made: Room[] = rooms.map(({ name, make }, i) => {
+      const own = join(folder, name);
+      mkdirSync(own, { recursive: true, mode: 0o700 });
+      return make({
+        clock: clock.agenda.of(name),
+        ...stores[i]!,
+        connect: connectAs(name),
+        log: log.child({ room: name }),
+        config,
+        folder: own,
+      });
+    });
+
+    server = await serve([...made.flatMap((room) => room.bindings), clockBinding(conductor, clock)], address, tokens.verify, log);
+    open.push('calls', () => server.stop(3000));
+    wires.current = openWire(server.address);
+    open.push('connections', async () => wires.current!.close());
+    await facts.start();
+    open.push('facts', () => facts.stop());
+    // Rooms are stopped last to first, before anything they stand on.
+    for (const [i, room] of made.entries()) {
+      open.push(rooms[i]!.name, () => room.stop());
+      await room.start();
+    }
+    clock.begin();
+    open.push('clock', () => clock.stop());
+    return { config, tokens, clock, conductor, facts, grpcAddress: server.address, connectAs, schema, stop: () => open.close() };
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}
+
+/** Closes what was opened in the opposite order; one that fails or hangs does not keep the others from closing. */
+class Closing {
+  readonly #steps: { name: string; close: () => Promise<void> }[] = [];
+  readonly #log: Logger;
+  #closed: Promise<void> | null = null;
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+  push(name: string, close: () => Promise<void>): void {
+    this.#steps.push({ name, close });
+  }
+  close(): Promise<void> {
+    this.#closed ??= this.#run();
+    return this.#closed;
+  }
+  async #run(): Promise<void> {
+    for (const { name, close } of this.#steps.reverse()) {
+      let timer: NodeJS.Timeout | undefined;
+      try {
+        const late = new Promise<never>((_, fail) => {
+          timer = setTimeout(() => fail(new Error('took too long')), name === 'PostgreSQL' ? 20_000 : 4000);
+        });
+        await Promise.race([close(), late]);
+      } catch (error) {
+        this.#log.warn({ part: name, error: (error as Error).message }, 'did not close cleanly');
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  }
+}
+
+// Rooms ask for their clients while they are made, before the server has an address.
+function lazily<C extends object>(open: () => C): C {
+  let client: C | null = null;
+  return new Proxy({} as C, {
+    get: (_, name) => {
+      client ??= open();
+      return client[name as keyof C];
+    },
+  });
+}
+
+function clockBinding(conductor: Conductor | null, clock: RunningClock): Binding {
+  const reading = () => ({ nowMs: BigInt(clock.now()), stepped: clock.stepped, steps: BigInt(conductor?.steps() ?? 0) });
+  return bind(ClockService, {
+    get: async () => reading(),
+    advance: async function* (request, caller) {
+      if (!conductor)
+        throw conflict(
+          'clock_not_stepped',
+          'this installation follows the wall clock; start it with --clock stepped to move time',
+        );
+      const until = Number(request.untilMs);
+      if (until < clock.now())
+        throw conflict('clock_goes_forward', `domain time is already ${new Date(clock.now()).toISOString()}`, 'until_ms');
+      for await (const _ of conductor.advance(until, Number(request.maxStepMs), caller.signal)) yield reading();
+      yield reading();
+    },
+  });
+}

@@ -24,6 +24,8 @@ export type Host = {
   readonly conductor: Conductor | null;
   readonly facts: FactEngine;
   readonly grpcAddress: string;
+  /** What rooms said they listen on: `console`, `mqtt`, `ocpp`. */
+  readonly announced: ReadonlyMap<string, string>;
   /** Clients that speak as the named room. */
   connectAs(room: string): Connect;
   /** The schema and outbox of a room, made when no room of that name runs here. */
@@ -74,6 +76,7 @@ export async function startHost({ config, rooms, log, careless = false }: Start)
       (service) =>
         lazily(() => wires.current!.client(service, (discom) => tokens.ofRoom(room, discom)));
 
+    const announced = new Map<string, string>();
     const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
     const made: Room[] = rooms.map(({ name, make }, i) => {
       const own = join(folder, name);
@@ -85,6 +88,7 @@ export async function startHost({ config, rooms, log, careless = false }: Start)
         log: log.child({ room: name }),
         config,
         folder: own,
+        announce: (what, address) => announced.set(what, address),
       });
     });
 
@@ -99,9 +103,22 @@ export async function startHost({ config, rooms, log, careless = false }: Start)
       open.push(rooms[i]!.name, () => room.stop());
       await room.start();
     }
+    facts.begin();
+    open.push('followers', () => facts.rest());
     clock.begin();
     open.push('clock', () => clock.stop());
-    return { config, tokens, clock, conductor, facts, grpcAddress: server.address, connectAs, schema, stop: () => open.close() };
+    return {
+      config,
+      tokens,
+      clock,
+      conductor,
+      facts,
+      grpcAddress: server.address,
+      announced,
+      connectAs,
+      schema,
+      stop: () => open.close(),
+    };
   } catch (error) {
     await open.close();
     throw error;

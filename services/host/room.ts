@@ -138,6 +138,8 @@ export type Deps = {
   /** The room's part of the validated configuration, and the folder for its files (created, 0700). */
   readonly config: Config;
   readonly folder: string;
+  /** Says where something listens, once it does: `console`, `mqtt`, `ocpp`. Printed by `start`; tests read it back. */
+  readonly announce: (what: string, address: string) => void;
 };
 export type Room = {
   readonly bindings: readonly Binding[];

@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { toJson } from '@bufbuild/protobuf';
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import rateLimit from '@fastify/rate-limit';
+import files from '@fastify/static';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
+import { notFound, Refusal } from '../domain/outcome.ts';
+import type { Tokens } from '../host/auth.ts';
+import type { Config } from '../host/config.ts';
+import { newId, sha256Base64url } from '../host/ids.ts';
+import type { Connect, Database } from '../host/room.ts';
+import { identityOf, onBehalfOf, tokenOf } from './identity.ts';
+import { oauthRoutes } from './oauth.ts';
+import { sendProblem } from './problem.ts';
+import { requestMessage } from './request.ts';
+import { type Route, routes } from './routes.ts';
+import { messageSchemas, reference } from './schema.ts';
+import { sessionRoutes } from './session.ts';
+import { transferRoutes } from './transfers.ts';
+
+const JSON_BODY_BYTES = 1024 * 1024;
+const UPLOAD_BYTES = 4 * 1024 * 1024 * 1024;
+
+export type Parts = { config: Config; connect: Connect; database: Database; tokens: Tokens; log: Logger };
+
+/** The only HTTP door. It adds no permission: every call travels on its caller's token and the room decides. */
+export async function makeApp({ config, connect, database, tokens, log }: Parts): Promise<FastifyInstance> {
+  const app: FastifyInstance = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: JSON_BODY_BYTES,
+    genReqId: () => newId(),
+    trustProxy: 'loopback',
+    forceCloseConnections: true,
+    ajv: { customOptions: { strict: false } },
+  });
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler((request, reply) =>
+    request.method === 'GET' && !request.url.startsWith('/api/') && request.headers.accept?.includes('text/html')
+      ? reply.sendFile('index.html') // the console's own paths
+      : sendProblem(
+          notFound('route_unknown', `there is no ${request.method} ${request.url.split('?')[0]}; see /api/docs`),
+          request,
+          reply,
+        ),
+  );
+  // Requests are turned into protobuf messages, which is the validation; schemas here only document.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (body) => JSON.stringify(body));
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff').header('referrer-policy', 'same-origin');
+    if (!request.url.startsWith('/api/docs')) {
+      reply.header(
+        'content-security-policy',
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+      );
+    }
+  });
+  await app.register(cookie);
+  await app.register(formbody);
+  await app.register(rateLimit, {
+    max: config.gateway.rateLimitPerMinute,
+    timeWindow: '1 minute',
+    keyGenerator: (request) => (tokenOf(request) ? sha256Base64url(tokenOf(request)) : request.ip),
+    errorResponseBuilder: (_, context) =>
+      new Refusal(
+        'exhausted',
+        'too_many_requests',
+        `more than ${context.max} requests a minute: wait ${context.after} and go on slower`,
+      ),
+  });
+  for (const type of ['text/csv', 'application/gzip', 'application/x-gzip', 'application/octet-stream']) {
+    app.addContentTypeParser(type, { bodyLimit: UPLOAD_BYTES }, (_request, stream, done) => done(null, stream));
+  }
+  await documentation(app);
+  app.get('/healthz', { schema: { hide: true }, config: { rateLimit: false } }, async () => ({ status: 'ok' }));
+  app.get('/issuer.jwks.json', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type('application/json').send((await connect(Settlement).getIssuer({}, { discom: '-' })).jwks),
+  );
+  oauthRoutes(app, { database, tokens });
+  sessionRoutes(app, { tokens, external: externalProvider(config) });
+  for (const route of routes) addRoute(app, route, { connect, tokens });
+  transferRoutes(app, { connect, tokens });
+  const root = consoleFolder();
+  await app.register(files, { root, cacheControl: true, maxAge: '1h', immutable: false, wildcard: false });
+  return app;
+}
+
+function addRoute(app: FastifyInstance, route: Route, { connect, tokens }: { connect: Connect; tokens: Tokens }): void {
+  const client = connect(route.service) as unknown as Record<string, (message: unknown, options: unknown) => Promise<never>>;
+  app.route({
+    method: route.method,
+    url: `/api${route.path}`,
+    schema: {
+      summary: route.summary,
+      tags: [route.service.name],
+      operationId: `${route.service.name}.${route.rpc.name}${route.path === '/instructions' ? 'OfParticipant' : ''}`,
+      ...(route.method === 'GET' ? { querystring: reference(route.rpc.input) } : { body: reference(route.rpc.input) }),
+      response: {
+        200: { description: route.rpc.output.name, ...reference(route.rpc.output) },
+        default: { description: 'Problem', ...problemReference },
+      },
+    },
+    handler: async (request) => {
+      await identityOf(request, tokens);
+      const message = requestMessage(route.rpc, request);
+      return toJson(route.rpc.output, await client[route.rpc.localName]!(message, onBehalfOf(request)), {
+        alwaysEmitImplicit: true,
+      });
+    },
+  });
+}
+
+const problemReference = { $ref: 'Problem#' };
+
+/** OpenAPI 3.1 from the routes and the protobuf contract, with a page to read and try it at /api/docs. */
+async function documentation(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Lachak',
+        version: '1',
+        description:
+          'Messages in proto3 JSON: 64-bit integers and money (micro-rupees) are decimal strings, instants ms UTC. Every write takes an Idempotency-Key header (or commandId): the same key and content give the first answer again. Errors are RFC 9457 problems.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
+      security: [{ bearer: [] }],
+    },
+    refResolver: { buildLocalReference: (json, _base, _fragment, i) => String(json.$id ?? `schema-${i}`) },
+  });
+  const schemas = messageSchemas(routes.flatMap((route) => [route.rpc.input, route.rpc.output]));
+  for (const [name, schema] of Object.entries(schemas)) app.addSchema({ $id: name, ...schema });
+  const text = { type: 'string' };
+  app.addSchema({
+    $id: 'Problem',
+    type: 'object',
+    properties: {
+      type: text,
+      title: text,
+      status: { type: 'integer' },
+      detail: text,
+      code: text,
+      field: text,
+      instance: text,
+      requestId: text,
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/api/docs', uiConfig: { docExpansion: 'list' } });
+}
+
+function externalProvider({ gateway }: Config): { issuer: string; clientId: string; clientSecret: string } | undefined {
+  if (!gateway.issuer) return undefined;
+  const { LACHAK_OIDC_CLIENT_ID = '', LACHAK_OIDC_CLIENT_SECRET = '' } = process.env;
+  return { issuer: gateway.issuer, clientId: LACHAK_OIDC_CLIENT_ID, clientSecret: LACHAK_OIDC_CLIENT_SECRET };
+}
+
+/** The built console lies beside the compiled gateway; run from source it is found in dist/. */
+function consoleFolder(): string {
+  const beside = fileURLToPath(new URL('./console/', import.meta.url));
+  return existsSync(`${beside}assets`) ? beside : fileURLToPath(new URL('../../dist/services/gateway/console/', import.meta.url));
+}

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { invalid } from '../domain/outcome.ts';
+
 /** The validated configuration: file, then environment (LACHAK_…), then flags; each later one wins. */
 export type Config = {
   /** The locked folder that holds everything when no server is named. */
@@ -8,12 +12,7 @@ export type Config = {
   readonly clock: 'system' | 'stepped';
   /** Where a stepped clock starts when the folder is new, ms UTC. */
   readonly clockStart: number;
-  readonly gateway: {
-    readonly host: string;
-    readonly port: number;
-    readonly issuer: string;
-    readonly rateLimitPerMinute: number;
-  };
+  readonly gateway: { readonly host: string; readonly port: number; readonly issuer: string; readonly rateLimitPerMinute: number };
   readonly mqtt: { readonly host: string; readonly port: number };
   readonly ocpp: { readonly host: string; readonly port: number };
   /** Address of the rooms' gRPC server; empty = Unix socket `<folder>/lachak.sock`. */
@@ -33,3 +32,130 @@ export const defaults: Config = {
   grpc: { address: '' },
   log: { level: 'info' },
 };
+
+/** One thing that can be set: its place in lachak.json, its reader, and what is allowed, in words. */
+export type Setting = {
+  readonly key: string;
+  readonly read: (value: string) => string | number | null;
+  readonly allowed: string;
+  readonly says: string;
+};
+
+const text = (value: string): string => value;
+const filled = (value: string): string | null => (value.trim() === '' ? null : value);
+const port = (value: string): number | null => whole(value, 0, 65_535);
+const whole = (value: string, least: number, most: number): number | null => {
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  return number >= least && number <= most ? number : null;
+};
+const oneOf =
+  (...values: readonly string[]) =>
+  (value: string): string | null =>
+    values.includes(value) ? value : null;
+const instant = (value: string): number | null => {
+  const at = /^\d+$/.test(value) ? Number(value) : /[zZ]|[+-]\d{2}:\d{2}$/.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isSafeInteger(at) ? at : null;
+};
+const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
+const grpcAddress = (value: string): string | null => (value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null);
+
+/** All of it; flags are `--folder`, `--gateway-port` …, environment LACHAK_FOLDER, LACHAK_GATEWAY_PORT … */
+export const settings: readonly Setting[] = [
+  { key: 'folder', read: filled, allowed: 'a folder', says: 'everything Lachak keeps' },
+  { key: 'databaseUrl', read: postgres, allowed: 'postgres://user:password@host/database, or empty for the embedded one', says: 'PostgreSQL 15 or later' },
+  { key: 'clock', read: oneOf('system', 'stepped'), allowed: 'system or stepped', says: 'domain time follows the wall or is moved by an operator' },
+  { key: 'clockStart', read: instant, allowed: 'an instant like 2026-05-01T00:00:00Z, or ms UTC', says: 'where a stepped clock starts in a new folder' },
+  { key: 'gateway.host', read: filled, allowed: 'a host or address', says: 'where the console and the API listen' },
+  { key: 'gateway.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
+  { key: 'gateway.issuer', read: text, allowed: 'a URL', says: "the installation's public address, as statements name it" },
+  { key: 'gateway.rateLimitPerMinute', read: (value) => whole(value, 1, 1_000_000), allowed: 'a whole number from 1 to 1000000', says: 'requests per token' },
+  { key: 'mqtt.host', read: filled, allowed: 'a host or address', says: 'where the embedded MQTT broker listens' },
+  { key: 'mqtt.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
+  { key: 'ocpp.host', read: filled, allowed: 'a host or address', says: 'where charge points connect' },
+  { key: 'ocpp.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
+  { key: 'grpc.address', read: grpcAddress, allowed: 'host:port or unix:/path; empty = a socket in the folder', says: "the rooms' own server" },
+  { key: 'log.level', read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'), allowed: 'trace, debug, info, warn, error or silent', says: 'to stderr, one JSON object a line' },
+];
+
+/** `gateway.rateLimitPerMinute` → `gateway-rate-limit-per-minute`. */
+export const flagOf = (key: string): string => key.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+/** `gateway.port` → `LACHAK_GATEWAY_PORT`. */
+export const variableOf = (key: string): string => `LACHAK_${flagOf(key).replaceAll('-', '_').toUpperCase()}`;
+
+export type Effective = { readonly config: Config; readonly sources: ReadonlyMap<string, string> };
+
+/**
+ * Reads everything and says where each value came from. Throws Refusal `config_invalid`, naming the key, where it was said, and what
+ * is allowed; an unknown key in the file is refused too.
+ */
+export function loadConfig(
+  flags: Readonly<Record<string, string | boolean | undefined>>,
+  environment: Readonly<Record<string, string | undefined>>,
+  changed: Partial<Config> = {},
+): Effective {
+  const file = (flags.config as string | undefined) ?? environment.LACHAK_CONFIG;
+  const said = file === undefined ? new Map<string, string>() : readFile(file);
+  const sources = new Map<string, string>();
+  const config = structuredClone({ ...defaults, ...changed });
+  for (const setting of settings) {
+    const { key } = setting;
+    const layers: [string, string | undefined][] = [
+      [`the file ${file}`, said.get(key)],
+      [`the environment variable ${variableOf(key)}`, environment[variableOf(key)]],
+      [`the flag --${flagOf(key)}`, flags[flagOf(key)] as string | undefined],
+    ];
+    sources.set(key, 'default');
+    for (const [source, value] of layers) {
+      if (value === undefined) continue;
+      const read = setting.read(value);
+      if (read === null) throw invalid('config_invalid', `${key} is "${shown(key, value)}" (${source}); allowed: ${setting.allowed}`, key);
+      put(config, key, read);
+      sources.set(key, source);
+    }
+  }
+  return { config: { ...config, folder: resolve(config.folder) }, sources };
+}
+
+/** For people: one line a setting, secrets masked, with its source. */
+export function printConfig({ config, sources }: Effective): string {
+  const rows = settings.map(({ key }) => [key, shown(key, String(get(config, key))), sources.get(key)!] as const);
+  const width = (column: 0 | 1) => Math.max(...rows.map((row) => row[column].length));
+  return rows.map(([key, value, source]) => `${key.padEnd(width(0))}  ${value.padEnd(width(1))}  ${source}`).join('\n');
+}
+
+function readFile(file: string): Map<string, string> {
+  const found = new Map<string, string>();
+  const walk = (value: unknown, key: string): void => {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      for (const [name, member] of Object.entries(value)) walk(member, key === '' ? name : `${key}.${name}`);
+      return;
+    }
+    if (!settings.some((setting) => setting.key === key)) {
+      throw invalid('config_invalid', `${file} sets ${key}, which is unknown; known: ${settings.map((setting) => setting.key).join(', ')}`, key);
+    }
+    found.set(key, String(value));
+  };
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw invalid('config_invalid', `${file} cannot be read as JSON: ${(error as Error).message}`, 'config');
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw invalid('config_invalid', `${file} holds no JSON object`, 'config');
+  walk(content, '');
+  return found;
+}
+
+// A URL's password is the only secret that can be configured; keys and tokens live in files.
+const shown = (key: string, value: string): string => (key === 'databaseUrl' ? value.replace(/:[^:@/]+@/, ':***@') : value);
+
+function put(config: object, key: string, value: string | number): void {
+  const [first, second] = key.split('.') as [string, string | undefined];
+  const record = config as Record<string, unknown>;
+  if (second === undefined) record[first] = value;
+  else record[first] = { ...(record[first] as object), [second]: value };
+}
+
+function get(config: Config, key: string): unknown {
+  return key.split('.').reduce<unknown>((value, name) => (value as Record<string, unknown>)[name], config);
+}

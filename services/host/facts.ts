@@ -23,7 +23,12 @@ export type Lag = {
 };
 export type FactEngine = {
   of(room: RoomName, database: Database): Facts;
+  /** Numbering begins: before the rooms start. */
   start(): Promise<void>;
+  /** Handlers begin to be called: after the rooms have started. */
+  begin(): void;
+  /** Handlers are called no more: before the rooms stop. */
+  rest(): Promise<void>;
   /** One snapshot over all rooms of this process, so nothing can hide between two looks. */
   lag(): Promise<Lag>;
   /** Fires when a fact was handled. */
@@ -49,6 +54,12 @@ export function openFacts(databases: Databases, host: Database, now: () => Insta
     return rows.map((row) => revive(room, row.position, row.fact));
   };
   let running: Promise<void>[] = [];
+  const rest = async (): Promise<void> => {
+    stopping.abort();
+    handled.fire();
+    for (const { upstream } of followers) relay.numbered(upstream).fire();
+    await Promise.all(running);
+  };
 
   return {
     handled,
@@ -75,14 +86,14 @@ export function openFacts(databases: Databases, host: Database, now: () => Insta
         if (!writers.has(upstream)) writers.set(upstream, await databases.room(upstream, new URL('file:///nonexistent/')));
       }
       await relay.start();
+    },
+    begin: () => {
       running = followers.map((follower) => run(follower, { read, relay, handled, signal: stopping.signal, log }));
     },
+    rest,
     lag: () => lagOf(host, [...writers.keys()], followers),
     stop: async () => {
-      stopping.abort();
-      handled.fire();
-      for (const { upstream } of followers) relay.numbered(upstream).fire();
-      await Promise.all(running);
+      await rest();
       await relay.stop();
     },
   };

@@ -78,11 +78,12 @@ function setCookie(reply: FastifyReply, request: FastifyRequest, name: string, v
   reply.setCookie(name, value, { path, httpOnly: true, sameSite, secure: request.protocol === 'https', maxAge: seconds });
 }
 
+// Behind plain HTTP (a trial on loopback) our own endpoints have no https either.
 function builtIn(origin: string): oidc.Configuration {
-  return new oidc.Configuration(
-    { issuer: origin, authorization_endpoint: `${origin}/oauth/authorize`, token_endpoint: `${origin}/oauth/token` },
-    CLIENT_ID,
-  );
+  const endpoints = { authorization_endpoint: `${origin}/oauth/authorize`, token_endpoint: `${origin}/oauth/token` };
+  const config = new oidc.Configuration({ issuer: origin, ...endpoints }, CLIENT_ID);
+  if (origin.startsWith('http:')) oidc.allowInsecureRequests(config);
+  return config;
 }
 
 type Flow = { state: string; verifier: string };

@@ -7,7 +7,7 @@ import rateLimit from '@fastify/rate-limit';
 import files from '@fastify/static';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
 import { notFound, Refusal } from '../domain/outcome.ts';
@@ -33,7 +33,7 @@ export type Parts = { config: Config; connect: Connect; database: Database; toke
 export async function makeApp({ config, connect, database, tokens, log }: Parts): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: JSON_BODY_BYTES,
     genReqId: () => newId(),
     trustProxy: 'loopback',

@@ -7,7 +7,8 @@ import { type TestHost, testHost } from './testing.ts';
 const start = Date.parse('2026-05-01T00:00:00Z');
 const MINUTE = 60_000;
 const nowhere = new URL('file:///nonexistent/');
-const erased = (participantId: string) => ({ case: 'personErased', value: { $typeName: 'lachak.v1.PersonErased', participantId } }) as const;
+const erased = (participantId: string) =>
+  ({ case: 'personErased', value: { $typeName: 'lachak.v1.PersonErased', participantId } }) as const;
 
 describe('a stepped clock', () => {
   let host: TestHost;

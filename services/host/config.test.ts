@@ -25,8 +25,18 @@ describe('configuration', () => {
   });
 
   test.each([
-    ['a port that is none', { 'gateway-port': '70000' }, {}, 'gateway.port is "70000" (the flag --gateway-port); allowed: a port'],
-    ['a word where a choice is', {}, { LACHAK_CLOCK: 'sundial' }, 'clock is "sundial" (the environment variable LACHAK_CLOCK); allowed: system or stepped'],
+    [
+      'a port that is none',
+      { 'gateway-port': '70000' },
+      {},
+      'gateway.port is "70000" (the flag --gateway-port); allowed: a port',
+    ],
+    [
+      'a word where a choice is',
+      {},
+      { LACHAK_CLOCK: 'sundial' },
+      'clock is "sundial" (the environment variable LACHAK_CLOCK); allowed: system or stepped',
+    ],
     ['an instant without a zone', { 'clock-start': '2026-05-01T00:00:00' }, {}, 'clockStart is'],
     ['another database', { 'database-url': 'mysql://x' }, {}, 'databaseUrl is'],
     ['an empty folder name', { folder: ' ' }, {}, 'folder is'],

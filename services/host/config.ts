@@ -12,7 +12,12 @@ export type Config = {
   readonly clock: 'system' | 'stepped';
   /** Where a stepped clock starts when the folder is new, ms UTC. */
   readonly clockStart: number;
-  readonly gateway: { readonly host: string; readonly port: number; readonly issuer: string; readonly rateLimitPerMinute: number };
+  readonly gateway: {
+    readonly host: string;
+    readonly port: number;
+    readonly issuer: string;
+    readonly rateLimitPerMinute: number;
+  };
   readonly mqtt: { readonly host: string; readonly port: number };
   readonly ocpp: { readonly host: string; readonly port: number };
   /** Address of the rooms' gRPC server; empty = Unix socket `<folder>/lachak.sock`. */
@@ -57,24 +62,55 @@ const instant = (value: string): number | null => {
   return Number.isSafeInteger(at) ? at : null;
 };
 const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
-const grpcAddress = (value: string): string | null => (value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null);
+const grpcAddress = (value: string): string | null =>
+  value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null;
 
 /** All of it; flags are `--folder`, `--gateway-port` …, environment LACHAK_FOLDER, LACHAK_GATEWAY_PORT … */
 export const settings: readonly Setting[] = [
   { key: 'folder', read: filled, allowed: 'a folder', says: 'everything Lachak keeps' },
-  { key: 'databaseUrl', read: postgres, allowed: 'postgres://user:password@host/database, or empty for the embedded one', says: 'PostgreSQL 15 or later' },
-  { key: 'clock', read: oneOf('system', 'stepped'), allowed: 'system or stepped', says: 'domain time follows the wall or is moved by an operator' },
-  { key: 'clockStart', read: instant, allowed: 'an instant like 2026-05-01T00:00:00Z, or ms UTC', says: 'where a stepped clock starts in a new folder' },
+  {
+    key: 'databaseUrl',
+    read: postgres,
+    allowed: 'postgres://user:password@host/database, or empty for the embedded one',
+    says: 'PostgreSQL 15 or later',
+  },
+  {
+    key: 'clock',
+    read: oneOf('system', 'stepped'),
+    allowed: 'system or stepped',
+    says: 'domain time follows the wall or is moved by an operator',
+  },
+  {
+    key: 'clockStart',
+    read: instant,
+    allowed: 'an instant like 2026-05-01T00:00:00Z, or ms UTC',
+    says: 'where a stepped clock starts in a new folder',
+  },
   { key: 'gateway.host', read: filled, allowed: 'a host or address', says: 'where the console and the API listen' },
   { key: 'gateway.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
   { key: 'gateway.issuer', read: text, allowed: 'a URL', says: "the installation's public address, as statements name it" },
-  { key: 'gateway.rateLimitPerMinute', read: (value) => whole(value, 1, 1_000_000), allowed: 'a whole number from 1 to 1000000', says: 'requests per token' },
+  {
+    key: 'gateway.rateLimitPerMinute',
+    read: (value) => whole(value, 1, 1_000_000),
+    allowed: 'a whole number from 1 to 1000000',
+    says: 'requests per token',
+  },
   { key: 'mqtt.host', read: filled, allowed: 'a host or address', says: 'where the embedded MQTT broker listens' },
   { key: 'mqtt.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
   { key: 'ocpp.host', read: filled, allowed: 'a host or address', says: 'where charge points connect' },
   { key: 'ocpp.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
-  { key: 'grpc.address', read: grpcAddress, allowed: 'host:port or unix:/path; empty = a socket in the folder', says: "the rooms' own server" },
-  { key: 'log.level', read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'), allowed: 'trace, debug, info, warn, error or silent', says: 'to stderr, one JSON object a line' },
+  {
+    key: 'grpc.address',
+    read: grpcAddress,
+    allowed: 'host:port or unix:/path; empty = a socket in the folder',
+    says: "the rooms' own server",
+  },
+  {
+    key: 'log.level',
+    read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'),
+    allowed: 'trace, debug, info, warn, error or silent',
+    says: 'to stderr, one JSON object a line',
+  },
 ];
 
 /** `gateway.rateLimitPerMinute` → `gateway-rate-limit-per-minute`. */
@@ -108,7 +144,8 @@ export function loadConfig(
     for (const [source, value] of layers) {
       if (value === undefined) continue;
       const read = setting.read(value);
-      if (read === null) throw invalid('config_invalid', `${key} is "${shown(key, value)}" (${source}); allowed: ${setting.allowed}`, key);
+      if (read === null)
+        throw invalid('config_invalid', `${key} is "${shown(key, value)}" (${source}); allowed: ${setting.allowed}`, key);
       put(config, key, read);
       sources.set(key, source);
     }
@@ -131,7 +168,11 @@ function readFile(file: string): Map<string, string> {
       return;
     }
     if (!settings.some((setting) => setting.key === key)) {
-      throw invalid('config_invalid', `${file} sets ${key}, which is unknown; known: ${settings.map((setting) => setting.key).join(', ')}`, key);
+      throw invalid(
+        'config_invalid',
+        `${file} sets ${key}, which is unknown; known: ${settings.map((setting) => setting.key).join(', ')}`,
+        key,
+      );
     }
     found.set(key, String(value));
   };
@@ -141,7 +182,8 @@ function readFile(file: string): Map<string, string> {
   } catch (error) {
     throw invalid('config_invalid', `${file} cannot be read as JSON: ${(error as Error).message}`, 'config');
   }
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) throw invalid('config_invalid', `${file} holds no JSON object`, 'config');
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw invalid('config_invalid', `${file} holds no JSON object`, 'config');
   walk(content, '');
   return found;
 }

@@ -154,10 +154,10 @@ async function adopt(server: string, password: string, log: Logger): Promise<{ c
     for (let attempt = 0; attempt < 100 && readPostmaster(server)?.status !== 'ready'; attempt++) await pause(20);
     const connection = connectionTo(left, password);
     if (await answers(connection)) {
-      log.info({ pid: left.pid }, 'adopted the PostgreSQL that a killed process left running');
+      log.info({ postmaster: left.pid }, 'adopted the PostgreSQL that a killed process left running');
       return { connection, pid: left.pid };
     }
-    log.warn({ pid: left.pid }, 'the PostgreSQL left running does not answer; stopping it');
+    log.warn({ postmaster: left.pid }, 'the PostgreSQL left running does not answer; stopping it');
     await stopServer(left.pid, server);
     return null;
   }
@@ -220,7 +220,7 @@ async function launch(
       'database_not_started',
       `PostgreSQL did not start: ${readFileSync(logFile, 'utf8').trim().slice(-1500)}`,
     );
-  log.debug({ pid: child.pid }, 'PostgreSQL is ready');
+  log.debug({ postmaster: child.pid }, 'PostgreSQL is ready');
   return {
     connection: connectionTo(ready, password),
     adopted: false,

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client as Channel, credentials } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
-import { Refusal, invalid } from '../domain/outcome.ts';
-import { type Caller, type Handlers, type RoomMaker, bind } from './room.ts';
+import { invalid, Refusal } from '../domain/outcome.ts';
+import { bind, type Caller, type Handlers, type RoomMaker } from './room.ts';
 import { type TestHost, testHost } from './testing.ts';
 
 /** A metering room that only talks: what is tested is the line, not the room. */
@@ -13,7 +13,8 @@ const handlers: Partial<Handlers<typeof Metering>> = {
     seen.caller = caller;
     if (meterId === 'refused') throw invalid('meter_unknown', 'kein Zähler ₹', 'meter_id');
     if (meterId === 'bug') throw new TypeError('secret detail');
-    if (meterId === 'slow') await new Promise((_, fail) => caller.signal.addEventListener('abort', () => fail(caller.signal.reason)));
+    if (meterId === 'slow')
+      await new Promise((_, fail) => caller.signal.addEventListener('abort', () => fail(caller.signal.reason)));
     return { intervalMinutes: 30, startMs: 1_777_593_600_000n };
   },
   importReadings: async (requests) => {
@@ -37,7 +38,11 @@ const handlers: Partial<Handlers<typeof Metering>> = {
 const metering: RoomMaker = {
   name: 'metering',
   migrations: new URL('file:///nonexistent/'),
-  make: () => ({ bindings: [bind(Metering, handlers as Handlers<typeof Metering>)], start: async () => {}, stop: async () => {} }),
+  make: () => ({
+    bindings: [bind(Metering, handlers as Handlers<typeof Metering>)],
+    start: async () => {},
+    stop: async () => {},
+  }),
 };
 
 describe('calls between rooms', () => {
@@ -49,7 +54,10 @@ describe('calls between rooms', () => {
   const client = () => host.connect(Metering);
 
   test('a room calls with its own authority and names the discom', async () => {
-    expect(await client().getSeries({ meterId: 'm' }, { discom: 'BRPL' })).toMatchObject({ intervalMinutes: 30, startMs: 1_777_593_600_000n });
+    expect(await client().getSeries({ meterId: 'm' }, { discom: 'BRPL' })).toMatchObject({
+      intervalMinutes: 30,
+      startMs: 1_777_593_600_000n,
+    });
     expect(seen.caller).toMatchObject({ subject: 'room:test', roles: ['room'], discom: 'BRPL', organisation: '' });
     await expect(client().getSeries({ meterId: 'm' })).rejects.toThrow('for which discom');
   });
@@ -57,7 +65,13 @@ describe('calls between rooms', () => {
   test('a person is passed on with organisation, participant and request id', async () => {
     const as = await host.token('consumer', { discom: 'TPDDL', participant: 'p1', organisation: 'agg' });
     await client().getSeries({ meterId: 'm' }, { as });
-    expect(seen.caller).toMatchObject({ roles: ['consumer'], discom: 'TPDDL', participant: 'p1', organisation: 'agg', requestId: as.requestId });
+    expect(seen.caller).toMatchObject({
+      roles: ['consumer'],
+      discom: 'TPDDL',
+      participant: 'p1',
+      organisation: 'agg',
+      requestId: as.requestId,
+    });
   });
 
   const fresh = (token: string) => ({ as: { token, requestId: 'r' } });
@@ -65,32 +79,48 @@ describe('calls between rooms', () => {
     ['no token', async () => fresh(''), 'unauthenticated', 'token_missing'],
     ['a damaged token', async () => fresh('x.y.z'), 'unauthenticated', 'token_invalid'],
     ['a token of another installation', async () => fresh(await foreignToken()), 'unauthenticated', 'token_invalid'],
-    ['an expired token', async () => fresh(await host.host.tokens.issue({ subject: 's', roles: ['operator'], discom: 'd', organisation: '', participant: '' }, -1)), 'unauthenticated', 'token_expired'],
+    [
+      'an expired token',
+      async () =>
+        fresh(
+          await host.host.tokens.issue({ subject: 's', roles: ['operator'], discom: 'd', organisation: '', participant: '' }, -1),
+        ),
+      'unauthenticated',
+      'token_expired',
+    ],
     ['a token without the role', async () => ({ as: await host.token('meter_source') }), 'forbidden', 'role_missing'],
   ])('%s is refused', async (_, options, kind, code) => {
     await expect(client().getSeries({ meterId: 'm' }, await options())).rejects.toMatchObject({ kind, code });
   });
 
   test('a refusal crosses with kind, code, field and words', async () => {
-    const refused = await client().getSeries({ meterId: 'refused' }, { discom: 'd' }).catch((error) => error);
+    const refused = await client()
+      .getSeries({ meterId: 'refused' }, { discom: 'd' })
+      .catch((error) => error);
     expect(refused).toBeInstanceOf(Refusal);
     expect(refused).toMatchObject({ kind: 'invalid', code: 'meter_unknown', field: 'meter_id', message: 'kein Zähler ₹' });
   });
 
   test('a bug does not tell its details, only where to look', async () => {
-    const error = await client().getSeries({ meterId: 'bug' }, { discom: 'd' }).catch((thrown) => thrown);
+    const error = await client()
+      .getSeries({ meterId: 'bug' }, { discom: 'd' })
+      .catch((thrown) => thrown);
     expect(error).not.toBeInstanceOf(Refusal);
     expect(error.message).toContain('the log has more under request');
     expect(error.message).not.toContain('secret');
   });
 
   test('a deadline is kept, and the handler hears of it', async () => {
-    await expect(client().getSeries({ meterId: 'slow' }, { discom: 'd', deadlineMs: 50 })).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await expect(client().getSeries({ meterId: 'slow' }, { discom: 'd', deadlineMs: 50 })).rejects.toMatchObject({
+      code: 'deadline_exceeded',
+    });
     await expect.poll(() => seen.caller?.signal.aborted).toBe(true);
   });
 
   test('a unary request of more than 4 MiB is refused, a stream of many megabytes is not', async () => {
-    await expect(client().getSeries({ meterId: 'x'.repeat(5_000_000) }, { discom: 'd' })).rejects.toMatchObject({ code: 'message_too_large' });
+    await expect(client().getSeries({ meterId: 'x'.repeat(5_000_000) }, { discom: 'd' })).rejects.toMatchObject({
+      code: 'message_too_large',
+    });
     const chunks = (async function* () {
       for (let i = 0; i < 30; i++) yield { chunk: new Uint8Array(1_000_000) };
     })();
@@ -98,7 +128,9 @@ describe('calls between rooms', () => {
     const huge = (async function* () {
       yield { chunk: new Uint8Array(17 * 1024 * 1024) };
     })();
-    await expect(client().importReadings(huge, { as: await host.token('operator') })).rejects.toMatchObject({ code: 'message_too_large' });
+    await expect(client().importReadings(huge, { as: await host.token('operator') })).rejects.toMatchObject({
+      code: 'message_too_large',
+    });
   });
 
   test('many small messages do not stall', async () => {
@@ -113,7 +145,9 @@ describe('calls between rooms', () => {
     const endless = (async function* () {
       for (;;) yield { chunk: new Uint8Array(sent++ === 10 ? 0 : 1000) };
     })();
-    await expect(client().importReadings(endless, { as: await host.token('operator') })).rejects.toMatchObject({ code: 'chunk_empty' });
+    await expect(client().importReadings(endless, { as: await host.token('operator') })).rejects.toMatchObject({
+      code: 'chunk_empty',
+    });
   });
 
   test('a reader that leaves ends the stream over there', async () => {
@@ -136,9 +170,20 @@ describe('calls between rooms', () => {
 
   test('the standard health service answers without a token', async () => {
     const channel = new Channel(host.host.grpcAddress, credentials.createInsecure());
-    const check = (healthService as never as Record<string, { path: string; requestSerialize(v: unknown): Buffer; responseDeserialize(b: Buffer): { status: string } }>).Check!;
+    const check = (
+      healthService as never as Record<
+        string,
+        { path: string; requestSerialize(v: unknown): Buffer; responseDeserialize(b: Buffer): { status: string } }
+      >
+    ).Check!;
     const answer = await new Promise((done, fail) =>
-      channel.makeUnaryRequest(check.path, check.requestSerialize, check.responseDeserialize, { service: 'lachak.v1.Metering' }, (error, response) => (error ? fail(error) : done(response))),
+      channel.makeUnaryRequest(
+        check.path,
+        check.requestSerialize,
+        check.responseDeserialize,
+        { service: 'lachak.v1.Metering' },
+        (error, response) => (error ? fail(error) : done(response)),
+      ),
     );
     expect(answer).toMatchObject({ status: 'SERVING' });
     channel.close();
@@ -150,7 +195,10 @@ async function foreignToken(): Promise<string> {
   const { openTokens } = await import('./auth.ts');
   const folder = mkdtempSync('/tmp/lachak-foreign-');
   try {
-    return await (await openTokens(folder)).issue({ subject: 's', roles: ['operator'], discom: 'BRPL', organisation: '', participant: '' }, 1);
+    return await (await openTokens(folder)).issue(
+      { subject: 's', roles: ['operator'], discom: 'BRPL', organisation: '', participant: '' },
+      1,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -1,0 +1,94 @@
+import { invalid } from '../domain/outcome.ts';
+import { EXIT, EXIT_CODES, explain, readWords, settingFlags, settingsHelp, suggestion } from './cli.ts';
+import { loadConfig, printConfig } from './config.ts';
+import { type Host, startHost } from './host.ts';
+import { openLog } from './log.ts';
+import type { RoomMaker } from './room.ts';
+
+const HELP = `lachak start [ROOM…] [options]
+
+Runs the rooms named, or all of them, in this process until it is told to stop (Ctrl-C, SIGTERM). Everything is kept in one folder,
+which one process at a time may use; a start in the same folder goes on where the last one ended, however it ended.
+
+`;
+
+/** Closing must be over within this, wall time, however badly a part hangs. */
+const STOP_WITHIN_MS = 9500;
+
+/** `lachak start`: resolves with the exit code once it has been told to stop and has stopped. */
+export async function startCommand(argv: readonly string[], roster: readonly RoomMaker[]): Promise<number> {
+  const { values, positionals } = readWords(argv, settingFlags);
+  if (values.help) {
+    process.stdout.write(`${HELP}Rooms: ${roster.map((room) => room.name).join(', ')}\n\n${settingsHelp()}\n\n${EXIT_CODES}\n`);
+    return EXIT.done;
+  }
+  const rooms = chosen(roster, positionals);
+  const { config } = loadConfig(values, process.env);
+  const log = openLog(config);
+  const began = performance.now();
+  const told = untilTold();
+  let host: Host;
+  try {
+    host = await startHost({ config, rooms, log });
+  } catch (error) {
+    log.debug({ error }, 'start failed');
+    throw error;
+  }
+  const lines = [
+    ...[...host.announced].map(([what, address]) => `${what.padEnd(8)} ${address}`),
+    `data     ${config.folder}`,
+    `token    lachak token --role operator --discom YOURS --folder ${config.folder}`,
+    `ready    ${rooms.length} rooms in ${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+
+  const reason = await told;
+  log.info({ reason }, 'stopping');
+  const late = setTimeout(() => {
+    log.error('some parts did not stop in time');
+    process.exit(EXIT.no);
+  }, STOP_WITHIN_MS);
+  await host.stop();
+  clearTimeout(late);
+  if (reason instanceof Error) {
+    const { message, exit } = explain(reason);
+    process.stderr.write(`lachak: ${message}\n`);
+    return exit === EXIT.done ? EXIT.bug : exit;
+  }
+  return EXIT.done;
+}
+
+/** `lachak config`: what holds, and who said so. */
+export async function configCommand(argv: readonly string[]): Promise<number> {
+  const { values } = readWords(argv, settingFlags);
+  if (values.help)
+    process.stdout.write(
+      `lachak config [options]\n\nPrints every setting, its value and where it was said; secrets are masked.\n\n${settingsHelp()}\n`,
+    );
+  else process.stdout.write(`${printConfig(loadConfig(values, process.env))}\n`);
+  return EXIT.done;
+}
+
+function chosen(roster: readonly RoomMaker[], names: readonly string[]): readonly RoomMaker[] {
+  const known = roster.map((room) => room.name);
+  for (const name of names) {
+    if (!known.includes(name as RoomMaker['name'])) {
+      throw invalid('usage', `there is no room ${name}${suggestion(name, known)}; rooms: ${known.join(', ')}`);
+    }
+  }
+  return names.length === 0 ? roster : roster.filter((room) => names.includes(room.name));
+}
+
+/** A signal, or a bug that nobody caught: either ends the run cleanly. A second signal ends it at once. */
+function untilTold(): Promise<NodeJS.Signals | Error> {
+  return new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        done(signal);
+        process.once(signal, () => process.exit(128 + 2));
+      });
+    }
+    process.once('uncaughtException', done);
+    process.once('unhandledRejection', (reason) => done(reason instanceof Error ? reason : new Error(String(reason))));
+  });
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { EXIT, EXIT_CODES, explain, suggestion } from './host/cli.ts';
+
+type Command = { readonly says: string; readonly run: (argv: string[]) => Promise<number> };
+
+// Loaded when asked for: `lachak verify` needs no database driver, `lachak start` no verifier.
+const commands: Readonly<Record<string, Command>> = {
+  start: {
+    says: 'run the rooms; everything is kept in one folder',
+    run: async (argv) => (await import('./host/start-cli.ts')).startCommand(argv, (await import('./roster.ts')).roster),
+  },
+  baseline: {
+    says: 'compute baselines and delivered energy from readings and a request file',
+    run: async (argv) => (await import('./performance/baseline-cli.ts')).baselineCommand(argv),
+  },
+  token: {
+    says: 'make a token for the API or for gRPC',
+    run: async (argv) => (await import('./host/token-cli.ts')).tokenCommand(argv),
+  },
+  config: {
+    says: 'print the configuration that holds, and who said what',
+    run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),
+  },
+};
+
+const HELP = `lachak COMMAND [options]
+
+From a programme to a signed statement that anyone can recompute: demand flexibility for a DISCOM.
+
+${Object.entries(commands)
+  .map(([name, { says }]) => `  ${name.padEnd(10)} ${says}`)
+  .join('\n')}
+
+lachak COMMAND --help says more; lachak --version says which.
+
+${EXIT_CODES}
+`;
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name, ...argv]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(HELP);
+    return name === undefined ? EXIT.usage : EXIT.done;
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`${version()}\n`);
+    return EXIT.done;
+  }
+  const command = commands[name];
+  if (!command) {
+    process.stderr.write(`lachak: there is no command ${name}${suggestion(name, Object.keys(commands))}\n`);
+    return EXIT.usage;
+  }
+  try {
+    return await command.run(argv);
+  } catch (error) {
+    const { message, exit } = explain(error);
+    process.stderr.write(`lachak ${name}: ${message}\n`);
+    return exit;
+  }
+}
+
+/** package.json lies one folder up from the source and two from the compiled file. */
+function version(): string {
+  for (const place of ['../package.json', '../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as { version: string }).version;
+    } catch {
+      // The other place.
+    }
+  }
+  return 'unknown';
+}

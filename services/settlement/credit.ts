@@ -1,0 +1,105 @@
+import { HOUR, MINUTE } from '../domain/interval.ts';
+import type { Point } from './point.ts';
+import {
+  add,
+  compare,
+  divide,
+  greatest,
+  least,
+  multiply,
+  ONE,
+  type Rational,
+  rational,
+  readExact,
+  sum,
+  ZERO,
+} from './rational.ts';
+import type { PayTerms } from './terms.ts';
+
+/** Energy of one settlement point, exact Wh. */
+export type CreditedEnergy = {
+  /** Σ delivered over the settled intervals, signed. */
+  readonly delivered: Rational;
+  /** After netting, floor and cap, before reconciliation. */
+  readonly individual: Rational;
+  /** `individual` per interval of the window; null where not settled. */
+  readonly slots: readonly (Rational | null)[];
+  /** Committed power over the settled intervals. */
+  readonly committed: Rational;
+  /** Delivered ÷ committed; null where nothing was committed. */
+  readonly performance: Rational | null;
+  readonly settledHours: Rational;
+};
+
+/**
+ * Nets, floors and caps. With d, b = delivered and baseline of the settled intervals, c = cap, sums over them:
+ *
+ *     NET_INTERVAL   e[i] = max(0, min(d[i], c·b[i]))                      (the clamp of DEG)
+ *     otherwise      E = floor(min(Σd, c·Σb)),  e[i] = d[i] · E ÷ Σd       floor(x) = max(0, x) where the terms say so
+ *     NET_CYCLE      E = floor(carry + min(Σd, c·Σb)) − floor(carry)       carry = capped Σd of the cycle's earlier events
+ *
+ * A negative Σd is never made smaller by the cap. Returns null where there is no baseline: nothing is paid without evidence.
+ */
+export function creditedEnergy(point: Point, terms: PayTerms, carry: Rational = ZERO): CreditedEnergy | null {
+  if (point.status !== 'ok') return null;
+  const slots = point.slots.map(({ delivered, baseline }) =>
+    delivered === null ? null : { delivered: readExact(delivered), baseline: readExact(baseline ?? '0') },
+  );
+  const settled = slots.filter((slot) => slot !== null);
+  const delivered = sum(settled.map((slot) => slot.delivered));
+  const hours = rational(BigInt(settled.length * terms.intervalMinutes * MINUTE), BigInt(HOUR));
+  const committed = multiply(rational(BigInt(point.committedW)), hours);
+  const figures = {
+    delivered,
+    committed,
+    performance: committed.num > 0n ? divide(delivered, committed) : null,
+    settledHours: hours,
+  };
+
+  if (terms.netting === 'NET_INTERVAL') {
+    const clamped = slots.map((slot) => slot && greatest(ZERO, capped(slot.delivered, slot.baseline, terms)));
+    return { ...figures, individual: sum(clamped.filter((slot) => slot !== null)), slots: clamped };
+  }
+  const net = capped(delivered, sum(settled.map((slot) => slot.baseline)), terms);
+  const individual =
+    terms.netting === 'NET_CYCLE' ? minus(floored(add(carry, net), terms), floored(carry, terms)) : floored(net, terms);
+  const share = delivered.num === 0n ? ZERO : divide(individual, delivered);
+  return { ...figures, individual, slots: slots.map((slot) => slot && multiply(slot.delivered, share)) };
+}
+
+/** What an event adds to the carry of its cycle. */
+export const carried = (point: Point, terms: PayTerms): Rational => {
+  const energy = creditedEnergy(point, { ...terms, netting: 'NET_EVENT', floorZero: false });
+  return energy ? energy.individual : ZERO;
+};
+
+/** The portfolio's figures, exact: all of them are printed. */
+export type Portfolio = {
+  readonly points: number;
+  /** Σ of the individuals' credited energy before scaling. */
+  readonly individuals: Rational;
+  /** Σ delivered, signed. */
+  readonly delivered: Rational;
+  /** What individual energies are multiplied with, 0 … 1. */
+  readonly scale: Rational;
+};
+
+/**
+ * scale = max(0, Σ delivered) ÷ Σ individual when the individuals' sum is larger, else 1: reconciliation takes away what one-sided
+ * floors made up, and never adds. Netting over the portfolio is the same rule.
+ */
+export function portfolio(energies: readonly CreditedEnergy[], terms: PayTerms): Portfolio {
+  const individuals = sum(energies.map((energy) => energy.individual));
+  const delivered = sum(energies.map((energy) => energy.delivered));
+  const reconciled = terms.reconciled || terms.netting === 'NET_PORTFOLIO';
+  const bound = greatest(ZERO, delivered);
+  const scale = reconciled && compare(individuals, bound) > 0 ? divide(bound, individuals) : ONE;
+  return { points: energies.length, individuals, delivered, scale };
+}
+
+const capped = (delivered: Rational, baseline: Rational, { capOfBaseline }: PayTerms): Rational =>
+  capOfBaseline === null || delivered.num <= 0n ? delivered : least(delivered, greatest(ZERO, multiply(capOfBaseline, baseline)));
+
+const floored = (energy: Rational, { floorZero }: PayTerms): Rational => (floorZero ? greatest(ZERO, energy) : energy);
+
+const minus = (a: Rational, b: Rational): Rational => add(a, { num: -b.num, den: b.den });

@@ -1,0 +1,78 @@
+import { type Instant, type Interval, MINUTE, overlaps } from '../domain/interval.ts';
+import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+
+export type Exclusion = { readonly day: CivilDay; readonly reason: string };
+
+/** A stretch in which a connection was not energised. `state` is the wire's SupplyState. */
+export type Unserved = Interval & { readonly state: number };
+
+export type ExclusionInput = {
+  /** Days of the event day's class, latest first, with the slots each would lend (NaN = none). */
+  readonly days: readonly CivilDay[];
+  readonly history: readonly Float64Array[];
+  readonly minutes: number;
+  readonly zone: ZoneDays;
+  /** Excluded days of the calendar, by name. */
+  readonly calendar: ReadonlyMap<CivilDay, string>;
+  /** Days on which any programme instructed this point or gave it notice. */
+  readonly eventDays: readonly { readonly day: CivilDay; readonly eventId: string; readonly reason: string }[];
+  readonly unserved: readonly Unserved[];
+  /** When the present occupant took the connection. */
+  readonly occupiedFrom: Instant;
+  /** The gate: may the readings of an interval that starts then, on that day, be used? */
+  readonly permitted: (at: Instant, day: CivilDay) => boolean;
+};
+
+/**
+ * The days that may not enter this settlement point's baseline, each with every reason, in day order. Excluded days =
+ * calendar ∪ outage ∪ every day any programme called ∪ what is not this occupant's or not shared. Source: design §7.
+ */
+export function exclusionsOf(input: ExclusionInput): Exclusion[] {
+  const { days, history, minutes, zone, calendar, eventDays, unserved, occupiedFrom, permitted } = input;
+  const step = minutes * MINUTE;
+  const called = Map.groupBy(eventDays, ({ day }) => day);
+  const found: Exclusion[] = [];
+  for (const [row, day] of days.entries()) {
+    const starts = Array.from(history[row]!).filter((start) => !Number.isNaN(start));
+    // A window that reaches the day before needs that day's readings too.
+    const earliest = Math.min(zone.startOf(day), ...starts);
+    const reasons: string[] = [];
+    if (calendar.has(day)) reasons.push(`calendar:${calendar.get(day)}`);
+    for (const { eventId, reason } of called.get(day) ?? []) reasons.push(`${reason}:${eventId}`);
+    if (starts.some((start) => unservedAt(unserved, { start, end: start + step }) !== null)) reasons.push('outage');
+    if (earliest < occupiedFrom) reasons.push('before_occupancy');
+    if (![earliest, ...starts].every((at) => permitted(at, zone.dayOf(at)))) reasons.push('before_consent');
+    for (const reason of [...new Set(reasons)].sort(inOrder)) found.push({ day, reason });
+  }
+  return found.reverse().sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : inOrder(a.reason, b.reason)));
+}
+
+/** Reasons whose days are not this participant's to show: their readings are not opened and their digests not named. */
+export const isClosed = ({ reason }: Exclusion): boolean => reason === 'before_occupancy' || reason === 'before_consent';
+
+/** The supply state of the first stretch without energy that touches the interval; null = energised throughout. */
+export function unservedAt(unserved: readonly Unserved[], span: Interval): number | null {
+  return unserved.find((stretch) => overlaps(stretch, span))?.state ?? null;
+}
+
+/** From when on the participant has held the connection without a break, looking back from `at`; null = does not hold it then. */
+export function occupiedFrom(states: readonly Occupancy[], participantId: string, at: Instant): Instant | null {
+  const ordered = states.toSorted((a, b) => a.from - b.from);
+  let index = ordered.findLastIndex((state) => state.from <= at);
+  const present = ordered[index];
+  if (present?.participantId !== participantId || (present.to !== null && present.to <= at)) return null;
+  let from = present.from;
+  for (index--; index >= 0; index--) {
+    const before = ordered[index]!;
+    if (before.participantId !== participantId || (before.to !== null && before.to < from)) break;
+    from = before.from;
+  }
+  return from;
+}
+export type Occupancy = { readonly participantId: string; readonly from: Instant; readonly to: Instant | null };
+
+const ORDER = ['calendar', 'event', 'notice', 'outage', 'before_occupancy', 'before_consent'];
+function inOrder(a: string, b: string): number {
+  const rank = (reason: string) => ORDER.indexOf(reason.split(':', 1)[0]!);
+  return rank(a) - rank(b) || (a < b ? -1 : a > b ? 1 : 0);
+}

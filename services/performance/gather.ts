@@ -1,0 +1,292 @@
+import type { CohortMember, Commitment, Dispatch, EventDay } from '../../gen/lachak/v1/dispatch_pb.ts';
+import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
+import type { MeterDayRef } from '../../gen/lachak/v1/performance_pb.ts';
+import { type Consent, permits } from '../domain/consent.ts';
+import { type Instant, MINUTE, overlaps } from '../domain/interval.ts';
+import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import type { Client, Queryable } from '../host/room.ts';
+import { zoneDays } from '../host/zone.ts';
+import { type Exclusion, exclusionsOf, type Occupancy, occupiedFrom, type Unserved } from './exclusions.ts';
+import type { Lane } from './measure.ts';
+import { type Method, methodOf } from './method.ts';
+import type { Plain } from './results.ts';
+import type { MeterService, Sheets } from './stitch.ts';
+import type * as store from './store.ts';
+import * as links from './store-links.ts';
+import { openSheets } from './tile-file.ts';
+import { isWorkingDay, type Plan, planOf } from './windows.ts';
+
+/** Where a shard's measurement looks: the rooms upstream, this room's dated copies of what they said, the folder of the tiles. */
+export type Sources = {
+  readonly dispatch: Client<typeof Dispatch>;
+  readonly metering: Client<typeof Metering>;
+  readonly database: Queryable;
+  readonly tiles: string;
+};
+
+/** Everything one shard of a run rests on. */
+export type Gathered = {
+  readonly plan: Plan;
+  readonly method: Method;
+  readonly points: readonly GatheredPoint[];
+  readonly sheets: Sheets;
+  readonly uses: readonly store.ReadingUse[];
+};
+export type GatheredPoint = {
+  readonly member: CohortMember;
+  readonly lane: Lane;
+  readonly exclusions: readonly Exclusion[];
+  readonly meterIds: readonly string[];
+  readonly meterDays: readonly Plain<MeterDayRef>[];
+  /** No interval of the window may be read. */
+  readonly closed: boolean;
+};
+
+/** Reads all of it as of the run's cut-off. Throws Error when this room has not heard yet of something the commitment names. */
+export async function gatherShard(sources: Sources, run: store.Run, shard: number): Promise<Gathered> {
+  const commitment = await sources.dispatch.getCommitment(
+    { eventId: run.eventId, shard, allShards: false },
+    { discom: run.discom },
+  );
+  const { zone, calendar, method, plan } = await lookBack(sources.database, run, commitment);
+  const members = commitment.members.filter((member) => member.shard === shard).sort(byPoint);
+  const registry = await registered(sources.database, run, members);
+  const supply = await supplyOf(sources, run, plan, members);
+  const eventDays = await eventDaysOf(sources, run, plan, zone, members);
+
+  const step = plan.minutes * MINUTE;
+  const drafts = members.map((member) => {
+    const occupancies = registry.occupancies.get(member.connectionId) ?? [];
+    const from = occupiedFrom(occupancies, member.participantId, run.window.start);
+    const consents = registry.consents.get(member.connectionId) ?? [];
+    const permitted = gate(consents, member, commitment.programmeId);
+    const open = (at: Instant) =>
+      from !== null &&
+      at >= from &&
+      occupiedFrom(occupancies, member.participantId, at) !== null &&
+      permitted(at, zone.dayOf(at));
+    const closed = Uint8Array.from(plan.actual, (at) => (open(at) ? 0 : 1));
+    const unserved = supply.get(member.connectionId) ?? [];
+    const exclusions = exclusionsOf({
+      ...{ days: plan.days, history: plan.history, minutes: plan.minutes, zone, calendar, unserved, permitted },
+      eventDays: (eventDays.get(member.settlementPointId) ?? []).filter(({ day }) => day !== plan.eventDay),
+      occupiedFrom: from ?? Number.POSITIVE_INFINITY,
+    });
+    const registers = registersOf(registry, member);
+    const allClosed = closed.subarray(0, plan.eventCount).every((one) => one === 1);
+    const lane: Lane = {
+      ...{ registers, closed, unserved },
+      excluded: new Set(allClosed ? plan.days : exclusions.map(({ day }) => day)),
+      closedLead: Uint8Array.from(plan.lead, (at) => (open(at) ? 0 : 1)),
+    };
+    const shown = (day: CivilDay) =>
+      !allClosed && (day === plan.eventDay || (from !== null && zone.startOf(day) >= from && permitted(zone.startOf(day), day)));
+    const meterDays = plan.evidence.filter(shown).flatMap((day) => {
+      const span = { start: zone.startOf(day), end: zone.startOf(zone.plus(day, 1)) };
+      const serving = [...registers.own, ...registers.taken].filter((meter) =>
+        overlaps({ start: meter.from, end: meter.to ?? Number.POSITIVE_INFINITY }, span),
+      );
+      return [...new Set(serving.map(({ meterId }) => meterId))].map((meterId) => ({ meterId, day }));
+    });
+    const outcome = allClosed
+      ? permits(consents, useOf(member, commitment.programmeId, run.window.start, plan.eventDay))
+      : 'permitted';
+    return {
+      member,
+      lane,
+      exclusions,
+      meterDays,
+      closed: allClosed,
+      outcome: outcome === 'permitted' && allClosed ? 'occupant_changed' : outcome,
+    };
+  });
+
+  const refs = await meterDayRefs(
+    sources,
+    run,
+    drafts.flatMap(({ meterDays }) => meterDays),
+  );
+  const sheets = await sheetsOf(
+    sources,
+    run,
+    plan,
+    step,
+    drafts.map(({ lane }) => lane),
+  );
+  return {
+    ...{ plan, method, sheets },
+    points: drafts.map(({ member, lane, exclusions, meterDays, closed }) => ({
+      ...{ member, lane, exclusions, closed },
+      meterIds: [...new Set(meterDays.map(({ meterId }) => meterId))].sort(),
+      meterDays: meterDays.map(({ meterId, day }) => refs.get(`${meterId}/${day}`)!),
+    })),
+    uses: drafts.map(({ member, outcome }) => ({
+      settlementPointId: member.settlementPointId,
+      connectionId: member.connectionId,
+      participantId: member.participantId,
+      consentId: member.readingsConsentId,
+      outcome,
+    })),
+  };
+}
+
+/** Terms and calendar as they stood when the cohort was committed: nothing is decided after the fact. */
+async function lookBack(database: Queryable, run: store.Run, commitment: Commitment) {
+  const terms = commitment.terms!;
+  const zone = zoneDays(terms.zone || DEFAULT_ZONE);
+  const known = terms.calendarId
+    ? await links.calendarAt(database, run.discom, terms.calendarId, Number(commitment.committedAtMs))
+    : null;
+  const holidays = new Set(known?.holidays ?? []);
+  const calendar = new Map((known?.excluded ?? []).map(({ day, name }) => [day, name]));
+  const method = methodOf(terms.baseline, terms.direction, isWorkingDay(zone.dayOf(run.window.start), holidays, zone));
+  const noticeAt = Number(commitment.noticeAtMs) || run.window.start;
+  const plan = planOf({ window: run.window, noticeAt, minutes: terms.settlementIntervalMinutes, method, holidays, zone });
+  return { zone, calendar, method, plan };
+}
+
+const DEFAULT_ZONE = 'Asia/Kolkata';
+
+type Registered = {
+  readonly points: ReadonlyMap<string, links.PointRow>;
+  readonly meters: ReadonlyMap<string, readonly links.MeterRow[]>;
+  readonly occupancies: ReadonlyMap<string, readonly Occupancy[]>;
+  readonly consents: ReadonlyMap<string, readonly Consent[]>;
+};
+
+async function registered(database: Queryable, run: store.Run, members: readonly CohortMember[]): Promise<Registered> {
+  const connections = [...new Set(members.map(({ connectionId }) => connectionId))];
+  const ids = members.map(({ settlementPointId }) => settlementPointId);
+  const points = new Map((await links.pointsOf(database, run.discom, ids)).map((point) => [point.settlementPointId, point]));
+  const meters = await links.metersOf(database, run.discom, connections, run.asOf);
+  const occupancies = await links.occupanciesOf(database, run.discom, connections, run.asOf);
+  const consents = await links.consentsOf(database, run.discom, connections);
+  const given = new Set(consents.map(({ consentId }) => consentId));
+  const held = new Set(occupancies.map(({ connectionId }) => connectionId));
+  for (const { settlementPointId, connectionId, readingsConsentId } of members) {
+    if (!points.has(settlementPointId))
+      throw new Error(`the registry's word on settlement point ${settlementPointId} has not come yet`);
+    if (!held.has(connectionId)) throw new Error(`the registry's word on connection ${connectionId} has not come yet`);
+    if (readingsConsentId && !given.has(readingsConsentId)) throw new Error(`consent ${readingsConsentId} has not come yet`);
+  }
+  return {
+    points,
+    meters: Map.groupBy(meters, ({ connectionId }) => connectionId),
+    occupancies: Map.groupBy(occupancies, ({ connectionId }) => connectionId),
+    consents: Map.groupBy(consents, ({ connectionId }) => connectionId),
+  };
+}
+
+/** The connection's meters one after the other, or the named sub-meter; and what is taken off. */
+function registersOf({ points, meters }: Registered, member: CohortMember): Lane['registers'] {
+  const rows = meters.get(member.connectionId) ?? [];
+  const subMeterId = points.get(member.settlementPointId)!.subMeterId;
+  const own = rows.filter(({ meterId, parentMeterId }) => (subMeterId ? meterId === subMeterId : parentMeterId === ''));
+  const taken = rows.filter(({ meterId }) => member.subtractMeterIds.includes(meterId));
+  const service = (row: links.MeterRow): MeterService => ({ ...row, zone: zoneDays(row.zone || DEFAULT_ZONE) });
+  return { own: own.map(service), taken: taken.map(service) };
+}
+
+const useOf = (member: CohortMember, programmeId: string, at: Instant, day: CivilDay) => ({
+  purpose: 'READINGS' as const,
+  participantId: member.participantId,
+  connectionId: member.connectionId,
+  organisationId: member.organisationId,
+  programmeId,
+  at,
+  day,
+});
+
+const gate = (consents: readonly Consent[], member: CohortMember, programmeId: string) => (at: Instant, day: CivilDay) =>
+  permits(consents, useOf(member, programmeId, at, day)) === 'permitted';
+
+async function supplyOf(
+  { metering }: Sources,
+  run: store.Run,
+  plan: Plan,
+  members: readonly CohortMember[],
+): Promise<Map<string, Unserved[]>> {
+  const starts = [...plan.history, plan.actual].flatMap((row) => Array.from(row)).filter((start) => !Number.isNaN(start));
+  const span = { startMs: BigInt(Math.min(...starts)), endMs: BigInt(run.window.end) };
+  const found = new Map<string, Unserved[]>();
+  for (const connectionIds of batches([...new Set(members.map(({ connectionId }) => connectionId))], 500)) {
+    const { spans } = await metering.getSupply({ connectionIds, span, asOfMs: BigInt(run.asOf) }, { discom: run.discom });
+    for (const { connectionId, span, state } of spans) {
+      if (state === ENERGISED || !span) continue;
+      const stretches = found.get(connectionId) ?? [];
+      stretches.push({ start: Number(span.startMs), end: Number(span.endMs), state });
+      found.set(connectionId, stretches);
+    }
+  }
+  return found;
+}
+
+const ENERGISED = 1;
+
+async function eventDaysOf(
+  { dispatch }: Sources,
+  run: store.Run,
+  plan: Plan,
+  zone: ZoneDays,
+  members: readonly CohortMember[],
+): Promise<Map<string, EventDay[]>> {
+  const span = { startMs: BigInt(zone.startOf(plan.evidence[0]!)), endMs: BigInt(run.window.end) };
+  const days: EventDay[] = [];
+  for (const settlementPointIds of batches(
+    members.map(({ settlementPointId }) => settlementPointId),
+    1000,
+  )) {
+    days.push(...(await dispatch.getEventDays({ settlementPointIds, span }, { discom: run.discom })).days);
+  }
+  return Map.groupBy(days, ({ settlementPointId }) => settlementPointId);
+}
+
+type MeterDayName = { readonly meterId: string; readonly day: CivilDay };
+
+async function meterDayRefs(
+  { metering }: Sources,
+  run: store.Run,
+  names: readonly MeterDayName[],
+): Promise<Map<string, Plain<MeterDayRef>>> {
+  const found = new Map<string, Plain<MeterDayRef>>();
+  const wanted = new Map(names.map((name) => [`${name.meterId}/${name.day}`, name]));
+  for (const batch of batches([...wanted.values()], 4000)) {
+    const { meterDays } = await metering.getMeterDays({ names: batch, asOfMs: BigInt(run.asOf) }, { discom: run.discom });
+    for (const [i, { meterId, day }] of batch.entries()) {
+      const answer = meterDays[i];
+      if (answer?.meterId !== meterId || answer.day !== day)
+        throw new Error(`metering did not answer for meter-day ${meterId} ${day}`);
+      const { digest, handOff, signer, receivedAtMs } = answer;
+      found.set(`${meterId}/${day}`, { meterId, day, digest, handOff, signer, receivedAtMs });
+    }
+  }
+  return found;
+}
+
+/** The tiles of all days any lane may read. Meters that served one after the other may lie in different shards. */
+async function sheetsOf(
+  { metering, tiles }: Sources,
+  run: store.Run,
+  plan: Plan,
+  step: number,
+  lanes: readonly Lane[],
+): Promise<Sheets> {
+  const meters = lanes.flatMap(({ registers }) => [...registers.own, ...registers.taken]);
+  const days = new Set<CivilDay>();
+  for (const zone of new Set(meters.map((meter) => meter.zone))) {
+    for (const row of [...plan.history, plan.actual, plan.lead]) {
+      for (const start of row) if (!Number.isNaN(start)) days.add(zone.dayOf(start)).add(zone.dayOf(start + step - 1));
+    }
+  }
+  const shards = [...new Set(meters.map(({ shard }) => shard))].sort((a, b) => a - b);
+  if (shards.length === 0) return () => null;
+  const answer = await metering.listTiles({ days: [...days].sort(), shards, asOfMs: BigInt(run.asOf) }, { discom: run.discom });
+  return openSheets(tiles, answer.tiles);
+}
+
+const byPoint = (a: CohortMember, b: CohortMember) =>
+  a.settlementPointId < b.settlementPointId ? -1 : a.settlementPointId > b.settlementPointId ? 1 : 0;
+
+function batches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}

@@ -1,0 +1,112 @@
+import type { CohortMember } from '../../gen/lachak/v1/dispatch_pb.ts';
+import type { MeterDayRef, PointResult } from '../../gen/lachak/v1/performance_pb.ts';
+import type { Exclusion } from './exclusions.ts';
+import { type MeterEstimate, MISSING } from './kernel.ts';
+import type { Columns } from './measure.ts';
+import type { Method } from './method.ts';
+import { exactText, type Fraction } from './rational.ts';
+import type { Plan } from './windows.ts';
+
+/** A message as plain values, for whoever encodes it. */
+export type Plain<T> = T extends readonly (infer E)[]
+  ? Plain<E>[]
+  : T extends { $typeName: string }
+    ? { [K in keyof T as K extends '$typeName' | '$unknown' ? never : K]: Plain<T[K]> }
+    : T;
+
+export type PointInput = {
+  readonly plan: Plan;
+  readonly method: Method;
+  readonly columns: Columns;
+  /** The lane, and what the core found in it. */
+  readonly m: number;
+  readonly estimate: MeterEstimate;
+  readonly member: CohortMember;
+  /** No interval of the window may be read: nothing was opened. */
+  readonly closed: boolean;
+  readonly remarks: readonly string[];
+  readonly exclusions: readonly Exclusion[];
+  readonly meterIds: readonly string[];
+  readonly meterDays: readonly Plain<MeterDayRef>[];
+};
+
+/** The record of one settlement point in one run: exact values as fractions, rounded ones as integers, nothing where there is no baseline. */
+export function pointResult(input: PointInput): Plain<PointResult> {
+  const { plan, estimate, member, closed, remarks, exclusions } = input;
+  const { result } = estimate;
+  const dates = (rows: readonly number[]) => rows.map((row) => plan.days[row]!);
+  const exact = (num: bigint) => (result ? exactText(num, result.denominator) : '');
+  return {
+    settlementPointId: member.settlementPointId,
+    connectionId: member.connectionId,
+    participantId: member.participantId,
+    organisationId: member.organisationId,
+    role: member.role === HOLDOUT ? 'HOLDOUT' : 'CHOSEN',
+    status: closed ? 'no_consent' : estimate.status,
+    flags: [...estimate.flags, ...remarks],
+    shard: member.shard,
+    candidateDays: dates(estimate.candidates),
+    selectedDays: dates(estimate.selected).sort(),
+    scoresWh: estimate.scoresWh.map(BigInt),
+    lowUsageRejected: dates(estimate.rejected).sort(),
+    excludedDays: exclusions.map(({ day, reason }) => ({ day, reason })),
+    slots: slotsOf(input),
+    denominator: result ? String(result.denominator) : '',
+    ...(result && { adjustment: adjustmentOf(input.method.spec.adjustment.kind, result.adjustment) }),
+    baselineTotalExact: result ? exact(result.baselineTotal) : '',
+    baselineTotalWh: BigInt(result?.baselineTotalWh ?? 0),
+    meteredTotalWh: BigInt(result?.actualTotalWh ?? 0),
+    deliveredTotalExact: result ? exact(result.deliveredTotal) : '',
+    deliveredTotalWh: BigInt(result?.deliveredTotalWh ?? 0),
+    missingIntervals: estimate.missingIntervals,
+    unservedIntervals: estimate.notSettledIntervals,
+    committedW: member.expectedW,
+    meterIds: [...input.meterIds],
+    meterDays: [...input.meterDays],
+    enrolmentId: member.enrolmentId,
+    readingsConsentId: member.readingsConsentId,
+    billingConsentId: member.billingConsentId,
+  };
+}
+
+const HOLDOUT = 2;
+
+function slotsOf({ plan, columns, m, estimate }: PointInput): Plain<PointResult>['slots'] {
+  const { result } = estimate;
+  const { meters, actual } = columns.input;
+  const selected = BigInt(estimate.selected.length);
+  return Array.from({ length: plan.eventCount }, (_, slot) => {
+    const cell = slot * meters + m;
+    const metered = actual[cell]!;
+    const unadjusted = result?.unadjusted[slot];
+    const delivered = result?.delivered[slot] ?? null;
+    return {
+      startMs: BigInt(plan.actual[slot]!),
+      hasMetered: metered !== MISSING,
+      meteredWh: metered === MISSING ? 0n : BigInt(metered),
+      unadjustedNum: unadjusted ? String(unadjusted.num * (selected / unadjusted.den)) : '',
+      unadjustedDen: unadjusted ? String(selected) : '',
+      baselineNum: result ? String(result.baseline[slot]) : '',
+      baselineWh: BigInt(result?.baselineWh[slot] ?? 0),
+      deliveredNum: delivered === null ? '' : String(delivered),
+      deliveredWh: BigInt(result?.deliveredWh[slot] ?? 0),
+      supply: columns.supply[cell]!,
+      quality: columns.quality[cell]!,
+    };
+  });
+}
+
+function adjustmentOf(
+  kind: string,
+  adjustment: NonNullable<MeterEstimate['result']>['adjustment'],
+): NonNullable<Plain<PointResult>['adjustment']> {
+  const text = (value: Fraction | null | undefined) => (value ? exactText(value.num, value.den) : '');
+  return {
+    kind,
+    observedExact: text(adjustment?.observedMean),
+    referenceExact: text(adjustment?.referenceMean),
+    rawExact: text(adjustment?.raw),
+    appliedExact: text(adjustment?.applied),
+    capped: adjustment?.capped ?? false,
+  };
+}

@@ -1,0 +1,37 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Device secrets: made from the pepper, never stored. Whoever has the database alone has none of them. */
+export type Secrets = {
+  /** 20 characters, 120 bits (OCPP 1.6 allows at most 20 bytes). The same command gives the same secret. */
+  make(discom: string, deviceId: string, commandId: string): string;
+  digest(secret: string): Uint8Array;
+  /** In constant time. */
+  matches(secret: string, digest: Uint8Array): boolean;
+};
+
+/** Reads the pepper of this installation, making it (0600) the first time. */
+export function openSecrets(folder: string): Secrets {
+  const pepper = pepperIn(folder);
+  const digest = (secret: string): Uint8Array => createHmac('sha256', pepper).update(`digest\u0000${secret}`).digest();
+  return {
+    make: (discom, deviceId, commandId) =>
+      createHmac('sha256', pepper)
+        .update(['secret', discom, deviceId, commandId].join('\u0000'))
+        .digest('base64url')
+        .slice(0, 20),
+    digest,
+    // 120 random bits need no slow hash; a reconnect storm of 20 000 chargers would not survive one.
+    matches: (secret, kept) => timingSafeEqual(digest(secret), kept),
+  };
+}
+
+function pepperIn(folder: string): Buffer {
+  const path = join(folder, 'pepper');
+  if (!existsSync(path)) {
+    writeFileSync(`${path}.new`, randomBytes(32), { mode: 0o600, flush: true });
+    renameSync(`${path}.new`, path);
+  }
+  return readFileSync(path);
+}

@@ -7,6 +7,7 @@ import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import type { Client, Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { type Exclusion, exclusionsOf, type Occupancy, occupiedFrom, type Unserved } from './exclusions.ts';
+import { groupBy } from './group.ts';
 import type { Lane } from './measure.ts';
 import { type Method, methodOf } from './method.ts';
 import type { Plain } from './results.ts';
@@ -171,9 +172,9 @@ async function registered(database: Queryable, run: store.Run, members: readonly
   }
   return {
     points,
-    meters: Map.groupBy(meters, ({ connectionId }) => connectionId),
-    occupancies: Map.groupBy(occupancies, ({ connectionId }) => connectionId),
-    consents: Map.groupBy(consents, ({ connectionId }) => connectionId),
+    meters: groupBy(meters, ({ connectionId }) => connectionId),
+    occupancies: groupBy(occupancies, ({ connectionId }) => connectionId),
+    consents: groupBy(consents, ({ connectionId }) => connectionId),
   };
 }
 
@@ -184,7 +185,8 @@ function registersOf({ points, meters }: Registered, member: CohortMember): Lane
   const own = rows.filter(({ meterId, parentMeterId }) => (subMeterId ? meterId === subMeterId : parentMeterId === ''));
   const taken = rows.filter(({ meterId }) => member.subtractMeterIds.includes(meterId));
   const service = (row: links.MeterRow): MeterService => ({ ...row, zone: zoneDays(row.zone || DEFAULT_ZONE) });
-  return { own: own.map(service), taken: taken.map(service) };
+  const inTime = (a: MeterService, b: MeterService) => a.from - b.from || (a.meterId < b.meterId ? -1 : 1);
+  return { own: own.map(service).sort(inTime), taken: taken.map(service).sort(inTime) };
 }
 
 const useOf = (member: CohortMember, programmeId: string, at: Instant, day: CivilDay) => ({
@@ -238,7 +240,7 @@ async function eventDaysOf(
   )) {
     days.push(...(await dispatch.getEventDays({ settlementPointIds, span }, { discom: run.discom })).days);
   }
-  return Map.groupBy(days, ({ settlementPointId }) => settlementPointId);
+  return groupBy(days, ({ settlementPointId }) => settlementPointId);
 }
 
 type MeterDayName = { readonly meterId: string; readonly day: CivilDay };

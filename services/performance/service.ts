@@ -19,6 +19,7 @@ import { coreBytes } from './core-file.ts';
 import { type CurveSums, curveOf, curvesOf, sumCurves } from './curves.ts';
 import { keepOnce } from './durable-file.ts';
 import { gatherShard } from './gather.ts';
+import { groupBy } from './group.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 import { columnsOf, remarks } from './measure.ts';
 import { encodeResults, fileName, readResults, writeResults } from './result-file.ts';
@@ -258,7 +259,7 @@ function curvesByOrganisation(
   slots: number,
 ): Map<string, CurveSums> {
   const shown = results.flatMap((result, m) => (result.role === 'CHOSEN' && result.status === 'ok' ? [{ result, m }] : []));
-  const groups = Map.groupBy(shown, ({ result }) => result.organisationId);
+  const groups = groupBy(shown, ({ result }) => result.organisationId);
   return new Map(
     Array.from(groups, ([organisation, points]) => [
       organisation,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { Tile as TileName } from '../../gen/lachak/v1/metering_pb.ts';
 import { decodeTile, foldTiles, type Tile, TileError } from '../domain/tile.ts';
+import { groupBy } from './group.ts';
 import type { Sheet, Sheets } from './stitch.ts';
 
 /**
@@ -11,7 +12,7 @@ import type { Sheet, Sheets } from './stitch.ts';
  */
 export async function openSheets(root: string, names: readonly TileName[]): Promise<Sheets> {
   const found = new Map<string, Sheet>();
-  for (const [key, versions] of Map.groupBy(names, (name) => keyOf(name.shard, name.day, name.intervalMinutes))) {
+  for (const [key, versions] of groupBy(names, (name) => keyOf(name.shard, name.day, name.intervalMinutes))) {
     const tiles: Tile[] = [];
     for (const name of versions) tiles.push(await openTile(root, name));
     const { intervalMinutes, dayStart } = tiles[0]!.header;

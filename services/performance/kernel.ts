@@ -121,14 +121,15 @@ const UNOBSERVED = -(2n ** 63n);
 const PASS_READINGS = 2 ** 22;
 
 /** Compiles the core. Node and browser alike: the caller brings the bytes. */
-export async function loadKernel(bytes: Uint8Array<ArrayBuffer>): Promise<Kernel> {
+export async function loadKernel(core: Uint8Array): Promise<Kernel> {
+  const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const core = instance.exports as unknown as Core;
+  const exports = instance.exports as unknown as Core;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
-    estimate: (input) => estimate(core, input),
+    estimate: (input) => estimate(exports, input),
   };
 }
 
@@ -242,14 +243,14 @@ function meterResult(columns: Omit<Estimates, 'at'>, input: EstimateInput, m: nu
             observedMean: observed === UNOBSERVED ? null : fraction(observed, window),
             referenceMean: fraction(columns.reference[m]!, window * selected),
             raw: rawDenominator === 0n ? null : fraction(columns.raw[m]!, rawDenominator),
-            applied: fraction(wide(columns.applied, m), columns.appliedDenominator[m]!),
+            applied: fraction(cellOf(columns.applied, m), columns.appliedDenominator[m]!),
             capped: (columns.flags[m]! & CAPPED) !== 0,
           },
     denominator: columns.denominator[m]!,
-    baseline: slots.map((lane) => wide(columns.baseline, lane)),
-    delivered: slots.map((lane) => (gap(lane) ? null : wide(columns.delivered, lane))),
-    baselineTotal: wide(columns.baselineTotal, m),
-    deliveredTotal: wide(columns.deliveredTotal, m),
+    baseline: slots.map((lane) => cellOf(columns.baseline, lane)),
+    delivered: slots.map((lane) => (gap(lane) ? null : cellOf(columns.delivered, lane))),
+    baselineTotal: cellOf(columns.baselineTotal, m),
+    deliveredTotal: cellOf(columns.deliveredTotal, m),
     actualTotalWh: Number(columns.actualTotal[m]),
     baselineTotalWh: columns.baselineTotalWh[m]!,
     deliveredTotalWh: columns.deliveredTotalWh[m]!,
@@ -287,7 +288,7 @@ function put<T extends Int32Array | Uint8Array>(from: T, to: T, meters: number, 
 }
 
 /** A 128-bit cell. */
-function wide(column: BigInt64Array, cell: number): bigint {
+function cellOf(column: BigInt64Array, cell: number): bigint {
   return (column[2 * cell + 1]! << 64n) | BigInt.asUintN(64, column[2 * cell]!);
 }
 

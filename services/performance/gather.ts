@@ -15,7 +15,7 @@ import type { MeterService, Sheets } from './stitch.ts';
 import type * as store from './store.ts';
 import * as links from './store-links.ts';
 import { openSheets } from './tile-file.ts';
-import { isWorkingDay, type Plan, planOf } from './windows.ts';
+import { isWorkingDay, type Plan, planOf, remembering } from './windows.ts';
 
 /** Where a shard's measurement looks: the rooms upstream, this room's dated copies of what they said, the folder of the tiles. */
 export type Sources = {
@@ -49,92 +49,97 @@ export async function gatherShard(sources: Sources, run: store.Run, shard: numbe
     { eventId: run.eventId, shard, allShards: false },
     { discom: run.discom },
   );
-  const { zone, calendar, method, plan } = await lookBack(sources.database, run, commitment);
+  const look = await lookBack(sources.database, run, commitment);
+  const { plan, method, zone } = look;
   const members = commitment.members.filter((member) => member.shard === shard).sort(byPoint);
   const registry = await registered(sources.database, run, members);
   const supply = await supplyOf(sources, run, plan, members);
   const eventDays = await eventDaysOf(sources, run, plan, zone, members);
-
-  const step = plan.minutes * MINUTE;
-  const drafts = members.map((member) => {
-    const occupancies = registry.occupancies.get(member.connectionId) ?? [];
-    const from = occupiedFrom(occupancies, member.participantId, run.window.start);
-    const consents = registry.consents.get(member.connectionId) ?? [];
-    const permitted = gate(consents, member, commitment.programmeId);
-    const open = (at: Instant) =>
-      from !== null &&
-      at >= from &&
-      occupiedFrom(occupancies, member.participantId, at) !== null &&
-      permitted(at, zone.dayOf(at));
-    const closed = Uint8Array.from(plan.actual, (at) => (open(at) ? 0 : 1));
-    const unserved = supply.get(member.connectionId) ?? [];
-    const exclusions = exclusionsOf({
-      ...{ days: plan.days, history: plan.history, minutes: plan.minutes, zone, calendar, unserved, permitted },
-      eventDays: (eventDays.get(member.settlementPointId) ?? []).filter(({ day }) => day !== plan.eventDay),
-      occupiedFrom: from ?? Number.POSITIVE_INFINITY,
-    });
-    const registers = registersOf(registry, member);
-    const allClosed = closed.subarray(0, plan.eventCount).every((one) => one === 1);
-    const lane: Lane = {
-      ...{ registers, closed, unserved },
-      excluded: new Set(allClosed ? plan.days : exclusions.map(({ day }) => day)),
-      closedLead: Uint8Array.from(plan.lead, (at) => (open(at) ? 0 : 1)),
-    };
-    const shown = (day: CivilDay) =>
-      !allClosed && (day === plan.eventDay || (from !== null && zone.startOf(day) >= from && permitted(zone.startOf(day), day)));
-    const meterDays = plan.evidence.filter(shown).flatMap((day) => {
-      const span = { start: zone.startOf(day), end: zone.startOf(zone.plus(day, 1)) };
-      const serving = [...registers.own, ...registers.taken].filter((meter) =>
-        overlaps({ start: meter.from, end: meter.to ?? Number.POSITIVE_INFINITY }, span),
-      );
-      return [...new Set(serving.map(({ meterId }) => meterId))].map((meterId) => ({ meterId, day }));
-    });
-    const outcome = allClosed
-      ? permits(consents, useOf(member, commitment.programmeId, run.window.start, plan.eventDay))
-      : 'permitted';
-    return {
-      member,
-      lane,
-      exclusions,
-      meterDays,
-      closed: allClosed,
-      outcome: outcome === 'permitted' && allClosed ? 'occupant_changed' : outcome,
-    };
-  });
-
-  const refs = await meterDayRefs(
-    sources,
-    run,
-    drafts.flatMap(({ meterDays }) => meterDays),
-  );
-  const sheets = await sheetsOf(
-    sources,
-    run,
-    plan,
-    step,
-    drafts.map(({ lane }) => lane),
-  );
+  const drafts = members.map((member) => draftOf({ run, look, registry, supply, eventDays }, member));
+  const named = drafts.flatMap(({ meterDays }) => meterDays);
+  const refs = await meterDayRefs(sources, run, named);
+  const lanes = drafts.map(({ lane }) => lane);
   return {
-    ...{ plan, method, sheets },
-    points: drafts.map(({ member, lane, exclusions, meterDays, closed }) => ({
-      ...{ member, lane, exclusions, closed },
+    ...{ plan, method, sheets: await sheetsOf(sources, run, plan, lanes) },
+    points: drafts.map(({ use: _, meterDays, ...draft }) => ({
+      ...draft,
       meterIds: [...new Set(meterDays.map(({ meterId }) => meterId))].sort(),
       meterDays: meterDays.map(({ meterId, day }) => refs.get(`${meterId}/${day}`)!),
     })),
-    uses: drafts.map(({ member, outcome }) => ({
-      settlementPointId: member.settlementPointId,
-      connectionId: member.connectionId,
-      participantId: member.participantId,
-      consentId: member.readingsConsentId,
-      outcome,
-    })),
+    uses: drafts.map(({ use }) => use),
   };
 }
 
+type Known = {
+  readonly run: store.Run;
+  readonly look: LookBack;
+  readonly registry: Registered;
+  readonly supply: ReadonlyMap<string, readonly Unserved[]>;
+  readonly eventDays: ReadonlyMap<string, readonly EventDay[]>;
+};
+
+/** One settlement point: which meters, which intervals the gate opens, which days do not count, whose meter-days are evidence. */
+function draftOf({ run, look, registry, supply, eventDays }: Known, member: CohortMember) {
+  const { plan, zone, calendar, programmeId } = look;
+  const occupancies = registry.occupancies.get(member.connectionId) ?? [];
+  const consents = registry.consents.get(member.connectionId) ?? [];
+  const unserved = supply.get(member.connectionId) ?? [];
+  const from = occupiedFrom(occupancies, member.participantId, run.window.start) ?? Number.POSITIVE_INFINITY;
+  const answer = (at: Instant, day: CivilDay) => permits(consents, useOf(member, programmeId, at, day));
+  const permitted = (at: Instant, day: CivilDay) => answer(at, day) === 'permitted';
+  const open = (at: Instant) =>
+    at >= from && occupiedFrom(occupancies, member.participantId, at) !== null && permitted(at, zone.dayOf(at));
+  const closed = Uint8Array.from(plan.actual, (at) => (open(at) ? 0 : 1));
+  const allClosed = closed.subarray(0, plan.eventCount).every((one) => one === 1);
+  const exclusions = exclusionsOf({
+    ...{ days: plan.days, history: plan.history, minutes: plan.minutes, zone, calendar, unserved, permitted, occupiedFrom: from },
+    eventDays: (eventDays.get(member.settlementPointId) ?? []).filter(({ day }) => day !== plan.eventDay),
+  });
+  const registers = registersOf(registry, member, look.zoneOf);
+  const lane: Lane = {
+    ...{ registers, closed, unserved },
+    excluded: new Set(allClosed ? plan.days : exclusions.map(({ day }) => day)),
+    closedLead: Uint8Array.from(plan.lead, (at) => (open(at) ? 0 : 1)),
+  };
+  const shown = (day: CivilDay) => day === plan.eventDay || (zone.startOf(day) >= from && permitted(zone.startOf(day), day));
+  const meterDays = allClosed ? [] : plan.evidence.filter(shown).flatMap((day) => servingOn(registers, day, zone));
+  const refused = answer(run.window.start, plan.eventDay);
+  const use: store.ReadingUse = {
+    ...{ settlementPointId: member.settlementPointId, connectionId: member.connectionId, participantId: member.participantId },
+    consentId: member.readingsConsentId,
+    outcome: !allClosed ? 'permitted' : refused === 'permitted' ? 'occupant_changed' : refused,
+  };
+  return { member, lane, exclusions, meterDays, closed: allClosed, use };
+}
+
+/** The meter-days of one civil day: an exchange names both meters. */
+function servingOn(registers: Lane['registers'], day: CivilDay, zone: ZoneDays): MeterDayName[] {
+  const span = { start: zone.startOf(day), end: zone.startOf(zone.plus(day, 1)) };
+  const serving = [...registers.own, ...registers.taken].filter(({ from, to }) =>
+    overlaps({ start: from, end: to ?? Number.POSITIVE_INFINITY }, span),
+  );
+  return [...new Set(serving.map(({ meterId }) => meterId))].map((meterId) => ({ meterId, day }));
+}
+
+type LookBack = {
+  readonly programmeId: string;
+  readonly zone: ZoneDays;
+  readonly zoneOf: (name: string) => ZoneDays;
+  readonly calendar: ReadonlyMap<CivilDay, string>;
+  readonly method: Method;
+  readonly plan: Plan;
+};
+
 /** Terms and calendar as they stood when the cohort was committed: nothing is decided after the fact. */
-async function lookBack(database: Queryable, run: store.Run, commitment: Commitment) {
+async function lookBack(database: Queryable, run: store.Run, commitment: Commitment): Promise<LookBack> {
   const terms = commitment.terms!;
-  const zone = zoneDays(terms.zone || DEFAULT_ZONE);
+  const zones = new Map<string, ZoneDays>();
+  const zoneOf = (name: string): ZoneDays => {
+    const zone = zones.get(name) ?? remembering(zoneDays(name || DEFAULT_ZONE));
+    zones.set(name, zone);
+    return zone;
+  };
+  const zone = zoneOf(terms.zone);
   const known = terms.calendarId
     ? await links.calendarAt(database, run.discom, terms.calendarId, Number(commitment.committedAtMs))
     : null;
@@ -143,7 +148,7 @@ async function lookBack(database: Queryable, run: store.Run, commitment: Commitm
   const method = methodOf(terms.baseline, terms.direction, isWorkingDay(zone.dayOf(run.window.start), holidays, zone));
   const noticeAt = Number(commitment.noticeAtMs) || run.window.start;
   const plan = planOf({ window: run.window, noticeAt, minutes: terms.settlementIntervalMinutes, method, holidays, zone });
-  return { zone, calendar, method, plan };
+  return { programmeId: commitment.programmeId, zone, zoneOf, calendar, method, plan };
 }
 
 const DEFAULT_ZONE = 'Asia/Kolkata';
@@ -179,12 +184,12 @@ async function registered(database: Queryable, run: store.Run, members: readonly
 }
 
 /** The connection's meters one after the other, or the named sub-meter; and what is taken off. */
-function registersOf({ points, meters }: Registered, member: CohortMember): Lane['registers'] {
+function registersOf({ points, meters }: Registered, member: CohortMember, zoneOf: LookBack['zoneOf']): Lane['registers'] {
   const rows = meters.get(member.connectionId) ?? [];
   const subMeterId = points.get(member.settlementPointId)!.subMeterId;
   const own = rows.filter(({ meterId, parentMeterId }) => (subMeterId ? meterId === subMeterId : parentMeterId === ''));
   const taken = rows.filter(({ meterId }) => member.subtractMeterIds.includes(meterId));
-  const service = (row: links.MeterRow): MeterService => ({ ...row, zone: zoneDays(row.zone || DEFAULT_ZONE) });
+  const service = (row: links.MeterRow): MeterService => ({ ...row, zone: zoneOf(row.zone) });
   const inTime = (a: MeterService, b: MeterService) => a.from - b.from || (a.meterId < b.meterId ? -1 : 1);
   return { own: own.map(service).sort(inTime), taken: taken.map(service).sort(inTime) };
 }
@@ -198,9 +203,6 @@ const useOf = (member: CohortMember, programmeId: string, at: Instant, day: Civi
   at,
   day,
 });
-
-const gate = (consents: readonly Consent[], member: CohortMember, programmeId: string) => (at: Instant, day: CivilDay) =>
-  permits(consents, useOf(member, programmeId, at, day)) === 'permitted';
 
 async function supplyOf(
   { metering }: Sources,
@@ -266,14 +268,9 @@ async function meterDayRefs(
 }
 
 /** The tiles of all days any lane may read. Meters that served one after the other may lie in different shards. */
-async function sheetsOf(
-  { metering, tiles }: Sources,
-  run: store.Run,
-  plan: Plan,
-  step: number,
-  lanes: readonly Lane[],
-): Promise<Sheets> {
+async function sheetsOf({ metering, tiles }: Sources, run: store.Run, plan: Plan, lanes: readonly Lane[]): Promise<Sheets> {
   const meters = lanes.flatMap(({ registers }) => [...registers.own, ...registers.taken]);
+  const step = plan.minutes * MINUTE;
   const days = new Set<CivilDay>();
   for (const zone of new Set(meters.map((meter) => meter.zone))) {
     for (const row of [...plan.history, plan.actual, plan.lead]) {

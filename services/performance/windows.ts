@@ -72,6 +72,17 @@ export function isWorkingDay(day: CivilDay, holidays: ReadonlySet<CivilDay>, zon
   return weekday !== 0 && weekday !== 6 && !holidays.has(day);
 }
 
+/** A zone that looks up each instant once: all points of a shard ask for the same few hundred. */
+export function remembering(zone: ZoneDays): ZoneDays {
+  const days = new Map<Instant, CivilDay>();
+  const dayOf = (at: Instant): CivilDay => {
+    const known = days.get(at) ?? zone.dayOf(at);
+    days.set(at, known);
+    return known;
+  };
+  return { ...zone, dayOf };
+}
+
 /** Starts of slots given as ms from midnight of `day`; negative ones fall on the day before. NaN = not in this day. */
 export function slotStarts(day: CivilDay, offsets: readonly number[], zone: ZoneDays): Float64Array {
   const midnight = zone.startOf(day);

@@ -56,16 +56,17 @@ const member = (point: string, shard: number, over: object = {}) =>
     },
     ...{ role: CohortMember_Role.CHOSEN, expectedW: 500n, readingsConsentId: `rc-${point}`, ...over },
   });
-/** Shard 0: an exchanged meter, a holdout home shared only since Thursday, a sub-metered home. Shard 1: a home with outages. */
+/** Shard 0: an exchanged meter, a holdout home shared only since Thursday, a sub-metered home. Shard 1: a home with outages, one that left. */
 const COHORT = [
   member('exchanged', 0),
   member('holdout', 0, { role: CohortMember_Role.HOLDOUT }),
   member('parent', 0, { subtractMeterIds: ['m-sub'], organisationId: 'agg-2' }),
   member('dark', 1),
+  member('left', 1),
 ];
 const ORDINALS: Record<string, [shard: number, ordinal: number]> = {
   ...{ 'm-old': [0, 0], 'm-new': [0, 1], 'm-holdout': [0, 2], 'm-parent': [0, 3], 'm-sub': [0, 4] },
-  'm-dark': [1, 0],
+  ...{ 'm-dark': [1, 0], 'm-left': [1, 1] },
 };
 
 type World = {
@@ -237,6 +238,7 @@ async function tell(host: TestHost) {
     meter('m-parent', 'c-parent'),
     meter('m-sub', 'c-parent', since, 0, { parentMeterId: 'm-parent' }),
     meter('m-dark', 'c-dark'),
+    meter('m-left', 'c-left'),
   ];
   const discom = 'BRPL';
   await host.facts.publish('registry', { discom, key: 'r', body: { case: 'registryChanged', value: { records } as never } });
@@ -254,6 +256,13 @@ async function tell(host: TestHost) {
     };
     await host.facts.publish('enrolment', { discom, key: point, body: { case: 'consentGiven', value: value as never } });
   }
+  const withdrawn = {
+    consentId: 'rc-left',
+    participantId: 'p-left',
+    connectionId: 'c-left',
+    withdrawnAtMs: BigInt(WINDOW.start),
+  };
+  await host.facts.publish('enrolment', { discom, key: 'left', body: { case: 'consentWithdrawn', value: withdrawn as never } });
   const days = [{ day: CYCLONE!, kind: CalendarDay_Kind.EXCLUDED, name: 'cyclone' }];
   await host.facts.publish('catalogue', {
     discom,
@@ -386,6 +395,22 @@ describe('measuring one event', () => {
     expect(result!.meterDays.map(({ day }) => day)).toEqual([THURSDAY, FRIDAY]);
   });
 
+  it('opens nothing of a home that withdrew before the window, and records the refusal', async () => {
+    const [result] = (await resultsOf(host, 'run-1')).filter(({ settlementPointId }) => settlementPointId === 'sp-left');
+    expect(result).toMatchObject({
+      status: 'no_consent',
+      flags: ['net_without_export_register', 'readings_closed'],
+      meterIds: [],
+      meterDays: [],
+      candidateDays: [],
+    });
+    expect(result!.slots.map(({ hasMetered }) => hasMetered)).toEqual([false, false]);
+    const uses = await (await host.database('performance')).query(
+      "select outcome from reading_use where connection_id = 'c-left'",
+    );
+    expect(uses[0]).toEqual({ outcome: 'withdrawn' });
+  });
+
   it('neither credits nor penalises an interval without supply, nor compares with a day of outage', async () => {
     const [result] = (await resultsOf(host, 'run-1')).filter(({ settlementPointId }) => settlementPointId === 'sp-dark');
     expect(result).toMatchObject({
@@ -410,7 +435,7 @@ describe('measuring one event', () => {
     );
     expect(facts.map((fact) => [fact?.runId, fact?.shard, fact?.shards, fact?.points])).toEqual([
       ['run-1', 0, 2, 3],
-      ['run-1', 1, 2, 1],
+      ['run-1', 1, 2, 2],
     ]);
     const sha = facts[0]!.coreSha256;
     expect(Buffer.compare(readFileSync(join(folder, 'performance', 'cores', `${sha}.wasm`)), coreBytes())).toBe(0);
@@ -422,7 +447,7 @@ describe('measuring one event', () => {
     const uses = await (await host.database('performance')).query(
       'select connection_id, purpose, outcome, consent_id from reading_use order by connection_id',
     );
-    expect(uses).toHaveLength(4);
+    expect(uses).toHaveLength(5);
     expect(uses[0]).toEqual({ connection_id: 'c-dark', purpose: 'READINGS', outcome: 'permitted', consent_id: 'rc-dark' });
   });
 
@@ -519,7 +544,7 @@ describe('a run that meets a damaged tile', () => {
         (await host.facts.of('performance')).map(({ body }) => body.case === 'performanceMeasured' && body.value.shard),
       ).toEqual([0, 1]);
       expect(Buffer.compare(fileOf(folder, 'run-1', 0), first)).toBe(0);
-      expect(await resultsOf(host, 'run-1')).toHaveLength(4);
+      expect(await resultsOf(host, 'run-1')).toHaveLength(5);
     } finally {
       await host.stop();
       rmSync(folder, { recursive: true, force: true });

@@ -38,6 +38,8 @@ ${EXIT_CODES}
 `;
 
 process.exitCode = await main(process.argv.slice(2));
+// The work is over: a connection that something forgot to close must not keep the shell waiting.
+setTimeout(() => process.exit(), 500).unref();
 
 async function main([name, ...argv]: readonly string[]): Promise<number> {
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -145,11 +146,6 @@ const serverEnvironment = () => ({ PATH: process.env.PATH ?? '', LC_ALL: 'C', TZ
 async function adopt(server: string, password: string, log: Logger): Promise<{ connection: Connection; pid: number } | null> {
   const left = readPostmaster(server);
   const living = processesIn(server);
-  if (living.length === 0) {
-    // No process works in this folder: what the file says is about a pid that now belongs to somebody else.
-    rmSync(join(server, 'postmaster.pid'), { force: true });
-    return null;
-  }
   if (left && living.includes(left.pid)) {
     for (let attempt = 0; attempt < 100 && readPostmaster(server)?.status !== 'ready'; attempt++) await pause(20);
     const connection = connectionTo(left, password);
@@ -163,6 +159,11 @@ async function adopt(server: string, password: string, log: Logger): Promise<{ c
   }
   // The postmaster was killed; its backends notice and leave within moments.
   for (let attempt = 0; attempt < 500 && processesIn(server).length > 0; attempt++) await pause(20);
+  if (processesIn(server).length === 0) {
+    // No process works in this folder: the pid in these files is a zombie's or by now somebody else's, and would stop the start.
+    for (const file of readdirSync(server))
+      if (file === 'postmaster.pid' || file.startsWith('.s.PGSQL.')) rmSync(join(server, file));
+  }
   return null;
 }
 

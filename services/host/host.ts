@@ -69,7 +69,7 @@ export async function startHost({ config, rooms, log, careless = false }: Start)
       schemas.set(room, made);
       return made;
     };
-    const address = config.grpc.address || `unix:${join(folder, 'lachak.sock')}`;
+    const address = config.grpc.address || socketIn(folder);
     const wires: { current: ReturnType<typeof openWire> | null } = { current: null };
     const connectAs =
       (room: string): Connect =>
@@ -123,6 +123,12 @@ export async function startHost({ config, rooms, log, careless = false }: Start)
     await open.close();
     throw error;
   }
+}
+
+// A Unix socket's path has at most 107 bytes; a folder too deep for one gets a port on loopback, where tokens alone guard it.
+function socketIn(folder: string): string {
+  const path = join(folder, 'lachak.sock');
+  return Buffer.byteLength(path) <= 107 ? `unix:${path}` : '127.0.0.1:0';
 }
 
 /** Closes what was opened in the opposite order; one that fails or hangs does not keep the others from closing. */

@@ -63,17 +63,18 @@ function lives(holder: Holder): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  // A pid comes back after a reboot or a wrap; its start time does not.
+  // A pid comes back after a reboot or a wrap; its start does not. Where it cannot be known, the pid is believed.
   return holder.startedAt === null || startOf(holder.pid) === holder.startedAt;
 }
 
-/** Start of a process in clock ticks since boot and the boot itself; null where there is no /proc. */
+/** Boot and start of a process in clock ticks since; null where there is no /proc, and for a zombie, which holds nothing any more. */
 function startOf(pid: number): string | null {
   const stat = read(`/proc/${pid}/stat`);
   const boot = read('/proc/sys/kernel/random/boot_id');
   if (stat === null || boot === null) return null;
-  // The second field is the command in parentheses, which may hold spaces; the start is the 20th field after it.
-  return `${boot.trim()}/${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;
+  // The second field is the command in parentheses, which may hold spaces; state is the first field after it, start the 20th.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? null : `${boot.trim()}/${fields[19]}`;
 }
 
 function read(file: string): string | null {

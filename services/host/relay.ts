@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Databases } from './database.ts';
 import { killPoint } from './faults.ts';
 import type { RoomName } from './room.ts';
-import { Signal } from './signal.ts';
+import { inTurn, Signal } from './signal.ts';
 
 /** NOTIFY channels; the payload is the room. */
 export const WRITTEN = 'lachak_written';
@@ -32,6 +32,7 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
   const leads = new Set<RoomName>();
   const busy = new Map<RoomName, { again: boolean }>();
   let client: pg.Client | null = null;
+  const turn = inTurn(); // one connection, one statement at a time
   let stopped = false;
   let poll: NodeJS.Timeout | undefined;
 
@@ -69,17 +70,18 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
       running.again = true;
       return;
     }
-    const turn = { again: true };
-    busy.set(room, turn);
+    const mine = { again: true };
+    busy.set(room, mine);
     try {
-      while (turn.again && client && !stopped && [...rooms()].includes(room)) {
-        turn.again = false;
-        if (!(await lead(room, client))) break;
+      while (mine.again && client && !stopped && [...rooms()].includes(room)) {
+        mine.again = false;
+        const on: pg.Client = client;
+        if (!(await lead(room, on))) break;
         killPoint('relay.before_numbering');
-        const { rows } = await client.query(numberStatement(room), [room, BATCH]);
+        const { rows } = await turn(() => on.query(numberStatement(room), [room, BATCH]));
         if (rows.length === 0) break;
         killPoint('relay.after_numbering');
-        turn.again ||= rows[0].numbered === BigInt(BATCH);
+        mine.again ||= rows[0].numbered === BigInt(BATCH);
       }
     } catch (error) {
       if (!stopped) log.warn({ room, error: (error as Error).message }, 'numbering facts failed; it is tried again');
@@ -90,7 +92,9 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
 
   const lead = async (room: RoomName, on: pg.Client): Promise<boolean> => {
     if (leads.has(room)) return true;
-    const { rows } = await on.query('select pg_try_advisory_lock(hashtextextended($1, 0)) as leads', [`lachak.relay.${room}`]);
+    const { rows } = await turn(() =>
+      on.query('select pg_try_advisory_lock(hashtextextended($1, 0)) as leads', [`lachak.relay.${room}`]),
+    );
     if (rows[0].leads) leads.add(room);
     return rows[0].leads;
   };

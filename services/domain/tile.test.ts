@@ -148,7 +148,12 @@ describe('a tile', () => {
     const bytes = encodeDelta(named(), sparse([{ slot: 1, ordinal: 2, importWh: 70_000, exportWh: MISSING, quality: 1 }]));
     const larger = new Uint8Array(bytes.length + 3);
     larger.set(bytes, 3);
-    expect(decodeTile(larger.subarray(3), 'x').statements.importWh[0]).toBe(70_000);
+    for (const view of [larger.subarray(3), Buffer.from(larger.buffer, 3)])
+      expect(decodeTile(view, 'x').statements.importWh[0]).toBe(70_000);
+    const columns = emptyColumns(4, 3);
+    state(columns, 5, 70_000, MISSING, 1);
+    const base = Buffer.concat([Buffer.alloc(3), encodeBase(named(), columns)]);
+    expect([...decodeTile(base.subarray(3), 'x').column('import', 1)]).toEqual([MISSING, MISSING, 70_000]);
   });
 
   it('has the CRC32C of RFC 3720', () => {

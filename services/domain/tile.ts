@@ -153,7 +153,8 @@ export function encodeDelta(name: TileName, statements: Statements): Uint8Array 
 /** Checks header, table and every section. Throws TileError naming `tile` on a torn, foreign or damaged file. */
 export function decodeTile(bytes: Uint8Array, tile = ''): Tile {
   const header = decodeHeader(bytes, tile);
-  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  // Not slice(): on Node's Buffer that is a view, still unaligned.
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : Uint8Array.from(bytes);
   const view = new DataView(aligned.buffer, aligned.byteOffset, aligned.byteLength);
   if (view.getUint32(64, true) !== aligned.length)
     throw new TileError(tile, `torn: ${aligned.length} bytes of ${view.getUint32(64, true)}`);

@@ -1,0 +1,323 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { contains, type Instant } from '../domain/interval.ts';
+import { invalid } from '../domain/outcome.ts';
+import { applyTile, type DayColumns, emptyColumns, state, type Tile, type TileName } from '../domain/tile.ts';
+import { type Command, once } from '../host/command.ts';
+import { killPoint } from '../host/faults.ts';
+import { sha256, sha256Hex } from '../host/ids.ts';
+import type { Deps, Tx } from '../host/room.ts';
+import { zoneDays } from '../host/zone.ts';
+import { arrange, type Group, type TilePlace } from './arrange.ts';
+import { FINDINGS_KEPT, type FindingRow, type Findings, noFindings } from './findings.ts';
+import { grouped, type KnownMeter, stateAt } from './known.ts';
+import { type Member, merge } from './merge.ts';
+import { areasOf, connectionsNamed, metersNamed, metersOfShard } from './places-store.ts';
+import type { Rows } from './rows.ts';
+import { addTiles, holdReadings, supplyWithin, type TileFiles, type TileRow, tilePath, tilesOf } from './store.ts';
+import { areaPath, supplyOf } from './supply.ts';
+import { encodeVersion, tileRoot } from './tile-version.ts';
+import { LIMITS } from './vee.ts';
+
+/** The outcome of a delivery, as it is remembered under its command id: plain JSON. */
+export type Report = {
+  rows: number;
+  stored: number;
+  unchanged: number;
+  rejected: number;
+  suspect: number;
+  findings: FindingRow[];
+  counts: Record<string, number>;
+  meters: number;
+  days: string[];
+};
+export type Delivery = {
+  readonly discom: string;
+  readonly command: Command;
+  /** File or stream it came by, and the subject that delivered it. */
+  readonly handOff: string;
+  readonly signer: string;
+  /** Only meters without a source, or with this one; null = all. */
+  readonly source: string | null;
+  /** For rows without their own. */
+  readonly knownAt: Instant;
+  readonly rows: Rows;
+  readonly lines: number;
+  /** Lines that could not be read as a row; `findings` says why. */
+  readonly refused: number;
+  readonly findings: Findings;
+};
+
+const FLUSH_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Validates a delivery against what is known and stores one version per touched tile: files on disk first, then their rows, facts and
+ * the remembered outcome in one transaction. Nothing is stored when it throws; the same command gives the first report again.
+ */
+export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): Promise<{ report: Report; repeated: boolean }> {
+  const { clock, database, log } = deps;
+  const { discom, rows, knownAt, lines } = delivery;
+  const started = performance.now();
+  const known = await metersNamed(database, discom, rows.meterIds);
+  const meters = rows.meterIds.map((id) => {
+    const meter = known.get(id);
+    return meter && (delivery.source === null || meter.source === '' || meter.source === delivery.source) ? meter : null;
+  });
+  const now = clock.now();
+  const { groups, slot, refused } = arrange({ rows, meters, zoneDays, now, knownAt, findings: delivery.findings });
+  const { outcome, repeated } = await database.tx((tx) =>
+    once(tx, delivery.command, async () => {
+      await holdReadings(tx, discom);
+      const findings = copyOf(delivery.findings);
+      const report: Report = {
+        rows: lines,
+        stored: 0,
+        unchanged: 0,
+        rejected: refused + delivery.refused,
+        suspect: 0,
+        findings: [],
+        counts: {},
+        meters: 0,
+        days: [],
+      };
+      const world = await surroundings(tx, discom, groups, now);
+      const written: TileRow[] = [];
+      let waiting: { path: string; bytes: Uint8Array }[] = [];
+      let bytesWaiting = 0;
+      const ordinalOf = Int32Array.from(meters, (meter) => meter?.ordinal ?? -1);
+      for (const [place, ofPlace] of byPlace(groups)) {
+        const { members, count, ids } = world.shard(place);
+        const stored = world.tiles(place);
+        const day = await dayBefore(files, stored, place, count);
+        const sums = daySums(rows, meters, place);
+        for (const group of ofPlace) {
+          const isFirst = day.advanceTo(group.knownAt);
+          const explained = (ordinal: number, at: number): boolean => world.explained(place, ordinal, at);
+          const merged = merge({
+            rows,
+            group,
+            slot,
+            ordinalOf,
+            live: day.columns,
+            members,
+            daySums: sums,
+            explained,
+            limits: LIMITS,
+            findings,
+          });
+          report.stored += merged.stored;
+          report.unchanged += merged.unchanged;
+          report.suspect += merged.suspect;
+          report.rejected += merged.refused;
+          if (merged.stored === 0) continue;
+          const version = stored.reduce((most, row) => Math.max(most, row.version), day.made) + 1;
+          day.made = version;
+          const name: TileName = { ...place, meters: count, version, knownAt: group.knownAt };
+          const { bytes, delta } = encodeVersion(name, merged.statements, isFirst);
+          const { statements } = merged;
+          for (let i = 0; i < statements.slot.length; i++)
+            state(
+              day.columns,
+              statements.slot[i]! * count + statements.ordinal[i]!,
+              statements.importWh[i]!,
+              statements.exportWh[i]!,
+              statements.quality[i]!,
+            );
+          const path = tilePath(discom, place.shard, place.day, place.intervalMinutes, version);
+          waiting.push({ path, bytes });
+          bytesWaiting += bytes.length;
+          written.push({
+            ...place,
+            version,
+            knownAt: group.knownAt,
+            meters: count,
+            delta,
+            path,
+            digest: sha256Hex(bytes),
+            merkleRoot: Buffer.from(tileRoot(place, day.columns, ids, sha256)).toString('hex'),
+            statements: merged.stored,
+            correction: merged.correction,
+            handOff: delivery.handOff,
+            signer: delivery.signer,
+            receivedAt: now,
+          });
+          if (bytesWaiting > FLUSH_BYTES) {
+            await files.write(waiting);
+            log.info({ discom, tiles: written.length, day: place.day }, 'readings are being stored');
+            waiting = [];
+            bytesWaiting = 0;
+          }
+        }
+      }
+      if (waiting.length > 0) await files.write(waiting);
+      killPoint('metering.before_commit');
+      if (written.length > 0) await addTiles(tx, discom, written);
+      for (const tile of written) await publishTile(deps, tx, discom, tile);
+      report.findings = findings.first;
+      report.counts = Object.fromEntries(findings.counts);
+      report.meters = new Set(meters.filter((meter) => meter !== null).map((meter) => meter.meterId)).size;
+      report.days = [...new Set(groups.map(({ place }) => place.day))].sort();
+      return report;
+    }),
+  );
+  const { stored, unchanged, rejected, suspect } = outcome;
+  log.info(
+    { discom, rows: lines, stored, unchanged, rejected, suspect, repeated, ms: Math.round(performance.now() - started) },
+    'readings stored',
+  );
+  return { report: outcome, repeated };
+}
+
+/** Gzip is told by its first bytes. Throws Refusal for a damaged or truncated one. */
+export async function* plainBytes(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const source = chunks[Symbol.asyncIterator]();
+  let head: Uint8Array = new Uint8Array(0);
+  for (let next = await source.next(); !next.done; next = await source.next()) {
+    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
+    if (head.length >= 2) break;
+  }
+  const rest = (async function* () {
+    if (head.length > 0) yield head;
+    for (let next = await source.next(); !next.done; next = await source.next()) if (next.value.length > 0) yield next.value;
+  })();
+  if (head[0] !== 0x1f || head[1] !== 0x8b) {
+    yield* rest;
+    return;
+  }
+  const gunzip = createGunzip({ chunkSize: 1 << 18 });
+  const input = Readable.from(rest, { objectMode: true });
+  input.on('error', (error) => gunzip.destroy(error));
+  input.pipe(gunzip);
+  try {
+    for await (const chunk of gunzip as AsyncIterable<Uint8Array>) yield chunk;
+  } catch (error) {
+    if (!(error as NodeJS.ErrnoException).code?.startsWith('Z_')) throw error;
+    throw invalid(
+      'gzip_damaged',
+      `the gzip is damaged or ends too early (${(error as Error).message}); nothing was stored`,
+      'chunk',
+    );
+  } finally {
+    input.destroy();
+    gunzip.destroy();
+  }
+}
+
+export const hashing = (): { add(bytes: Uint8Array): void; hex(): string } => {
+  const hash = createHash('sha256');
+  return { add: (bytes) => void hash.update(bytes), hex: () => hash.digest('hex') };
+};
+
+async function publishTile(deps: Deps, tx: Tx, discom: string, tile: TileRow): Promise<void> {
+  const value = {
+    shard: tile.shard,
+    day: tile.day,
+    version: tile.version,
+    knownAtMs: BigInt(tile.knownAt),
+    meters: tile.meters,
+    values: BigInt(tile.statements),
+    correction: tile.correction,
+    source: tile.signer,
+  };
+  await deps.facts.publish(tx, {
+    discom,
+    key: `${tile.shard}/${tile.day}`,
+    body: { case: 'readingsReceived', value: { $typeName: 'lachak.v1.ReadingsReceived', ...value } },
+  });
+}
+
+/** Everything the rules look at, read once for the whole delivery. */
+async function surroundings(tx: Tx, discom: string, groups: readonly Group[], now: Instant) {
+  const shards = [...new Set(groups.map(({ place }) => place.shard))];
+  const days = [...new Set(groups.map(({ place }) => place.day))];
+  const ofShard = new Map<number, KnownMeter[]>();
+  for (const shard of shards) ofShard.set(shard, await metersOfShard(tx, discom, shard));
+  const all = [...ofShard.values()].flat();
+  const connections = await connectionsNamed(tx, discom, [
+    ...new Set(all.flatMap((meter) => meter.links.map((link) => link.connectionId))),
+  ]);
+  const stored = groups.length === 0 ? [] : await tilesOf(tx, discom, { days, shards, asOf: null });
+  const storedAt = grouped(stored, placeKey);
+  const starts = groups.map(({ place }) => place.dayStart);
+  const span = {
+    start: starts.reduce((a, b) => Math.min(a, b), now),
+    end: starts.reduce((a, b) => Math.max(a, b), 0) + 90_000_000,
+  };
+  const supply = await supplyWithin(tx, discom, span.start, span.end, now);
+  const areas = supply.length > 0 ? await areasOf(tx, discom) : new Map();
+  const connectionAt = (meter: KnownMeter, at: Instant) => connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [];
+  const byOrdinal = (place: TilePlace): (KnownMeter | undefined)[] => {
+    const sparse: (KnownMeter | undefined)[] = [];
+    for (const meter of ofShard.get(place.shard) ?? []) sparse[meter.ordinal] = meter;
+    return Array.from(sparse);
+  };
+  return {
+    shard: (place: TilePlace) => {
+      const meters = byOrdinal(place);
+      const own = meters.map((meter) =>
+        meter?.zone === place.zone && meter.intervalMinutes === place.intervalMinutes ? meter : undefined,
+      );
+      const members = own.map((meter): Member | undefined => {
+        if (!meter) return undefined;
+        const connection = stateAt(connectionAt(meter, place.dayStart), place.dayStart);
+        const areaId = meter.parentMeterId === '' ? (connection?.areaId ?? '') : '';
+        return { meterId: meter.meterId, sanctionedLoadW: connection?.sanctionedLoadW ?? 0, areaId };
+      });
+      return { members, count: meters.length, ids: own.map((meter) => meter?.meterId) };
+    },
+    tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeKey(place)) ?? [],
+    explained: (place: TilePlace, ordinal: number, slot: number): boolean => {
+      const meter = ofShard.get(place.shard)?.find((one) => one.ordinal === ordinal);
+      if (!meter || supply.length === 0) return false;
+      const start = place.dayStart + slot * place.intervalMinutes * 60_000;
+      const connection = connectionAt(meter, start);
+      const window = { start, end: start + place.intervalMinutes * 60_000 };
+      const id = connection[0]?.connectionId ?? '';
+      return supplyOf(supply, (at) => areaPath(connection, areas, at), id, window).some(({ state: of }) => of !== 'UNKNOWN');
+    },
+  };
+}
+
+/** What is stored of one day, laid version by version as the groups' known_at go up. */
+async function dayBefore(files: TileFiles, stored: readonly TileRow[], place: TilePlace, meters: number) {
+  const tiles: Tile[] = [];
+  for (const row of stored) tiles.push(await files.read(row.path));
+  const columns: DayColumns = emptyColumns(place.slots, meters);
+  let laid = 0;
+  return {
+    columns,
+    made: 0,
+    /** True when nothing lies below: the version to come is the first of its day. */
+    advanceTo(knownAt: Instant): boolean {
+      for (; laid < tiles.length && tiles[laid]!.header.knownAt <= knownAt; laid++) applyTile(columns, tiles[laid]!);
+      return laid === 0 && this.made === 0;
+    },
+  };
+}
+
+function daySums(rows: Rows, meters: readonly (KnownMeter | null)[], place: TilePlace): Map<number, number> {
+  const span = { start: place.dayStart, end: place.dayStart + place.slots * place.intervalMinutes * 60_000 };
+  const found = new Map<number, number>();
+  for (const { meter, start, wh } of rows.daySums) {
+    const known = meters[meter];
+    if (known && known.shard === place.shard && contains(span, start))
+      found.set(known.ordinal, wh * (stateAt(known.links, start)?.factor ?? 1));
+  }
+  return found;
+}
+
+function byPlace(groups: readonly Group[]): Map<TilePlace, Group[]> {
+  return grouped(groups, (group) => group.place);
+}
+
+// A transaction may be tried again: each try counts from what was found before it.
+function copyOf(findings: Findings): Findings {
+  const copy = noFindings();
+  copy.first.push(...findings.first.slice(0, FINDINGS_KEPT));
+  for (const [code, count] of findings.counts) copy.counts.set(code, count);
+  return copy;
+}
+
+const placeKey = (of: { shard: number; day: string; intervalMinutes: number; dayStart: Instant }): string =>
+  `${of.shard} ${of.day} ${of.intervalMinutes} ${of.dayStart}`;

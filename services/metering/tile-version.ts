@@ -1,0 +1,80 @@
+import { merkleRoot } from '../domain/merkle.ts';
+import { meterDayBytes } from '../domain/meter-day.ts';
+import {
+  type DayColumns,
+  emptyColumns,
+  encodeBase,
+  encodeDelta,
+  MISSING,
+  type Statements,
+  type TileName,
+} from '../domain/tile.ts';
+import type { CivilDay } from '../domain/zone.ts';
+
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+/** Of one meter out of the columns of its shard. */
+export type MeterSlots = { readonly importWh: Int32Array; readonly exportWh: Int32Array; readonly quality: Uint8Array };
+
+/** A base where nothing lies below, or where full columns take fewer bytes than statements. */
+export function encodeVersion(name: TileName, statements: Statements, isFirst: boolean): { bytes: Uint8Array; delta: boolean } {
+  if (!isFirst && statements.slot.length * 16 < name.slots * name.meters * 4)
+    return { bytes: encodeDelta(name, statements), delta: true };
+  const columns = emptyColumns(name.slots, name.meters);
+  for (let i = 0; i < statements.slot.length; i++) {
+    const at = statements.slot[i]! * name.meters + statements.ordinal[i]!;
+    columns.importWh[at] = statements.importWh[i]!;
+    columns.exportWh[at] = statements.exportWh[i]!;
+    columns.quality[at] = statements.quality[i]!;
+  }
+  return { bytes: encodeBase(name, columns), delta: false };
+}
+
+export function slotsOf(columns: DayColumns, ordinal: number): MeterSlots {
+  const { slots, meters } = columns;
+  const found = {
+    importWh: new Int32Array(slots).fill(MISSING),
+    exportWh: new Int32Array(slots).fill(MISSING),
+    quality: new Uint8Array(slots),
+  };
+  // A meter younger than the tile has no column in it.
+  if (ordinal >= meters) return found;
+  for (let slot = 0; slot < slots; slot++) {
+    const at = slot * meters + ordinal;
+    found.importWh[slot] = columns.importWh[at]!;
+    found.exportWh[slot] = columns.exportWh[at]!;
+    found.quality[slot] = columns.quality[at]!;
+  }
+  return found;
+}
+
+/** The digest of one meter-day, or null when the meter has no reading on it. */
+export function meterDayDigest(
+  day: { readonly day: CivilDay; readonly zone: string; readonly intervalMinutes: number },
+  meterId: string,
+  slots: MeterSlots,
+  sha256: Sha256,
+): Uint8Array | null {
+  if (slots.quality.every((quality) => quality === 0)) return null;
+  return sha256(meterDayBytes({ meterId, day: day.day, zone: day.zone, intervalMinutes: day.intervalMinutes, ...slots }));
+}
+
+/** RFC 6962 root over the digests (32 bytes each) of all meter-days present, in ordinal order. */
+export function tileRoot(
+  day: { readonly day: CivilDay; readonly zone: string; readonly intervalMinutes: number },
+  columns: DayColumns,
+  meterIds: readonly (string | undefined)[],
+  sha256: Sha256,
+): Uint8Array {
+  const leaves: Uint8Array[] = [];
+  for (const [ordinal, meterId] of meterIds.entries()) {
+    if (meterId === undefined) continue;
+    const digest = meterDayDigest(day, meterId, slotsOf(columns, ordinal), sha256);
+    if (digest !== null) leaves.push(digest);
+  }
+  return merkleRoot(leaves, sha256);
+}
+
+/** True when a version says anything of a meter: then its file is where that meter-day came by. */
+export function speaksOf(statements: Statements, ordinal: number): boolean {
+  return statements.ordinal.includes(ordinal);
+}

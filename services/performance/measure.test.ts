@@ -22,13 +22,14 @@ const plan = planOf({ window, noticeAt: window.start, minutes: 60, method, holid
 /** Every hour reads 100 × day of the month + hour; the qualities given are of the event day. */
 const sheets =
   (quality: Record<number, number> = {}): Sheets =>
-  (_, day) => {
+  (_, dayStart) => {
+    const day = zone.dayOf(dayStart);
     const columns = emptyColumns(24, 1);
     for (let hour = 0; hour < 24; hour++) {
       columns.importWh[hour] = 100 * Number(day.slice(8)) + hour;
       columns.quality[hour] = day === '2026-05-08' ? (quality[hour] ?? 1) : 1;
     }
-    return { dayStart: zone.startOf(day), intervalMinutes: 60, columns };
+    return { dayStart, intervalMinutes: 60, columns };
   };
 const meter = { meterId: 'm', shard: 0, ordinal: 0, intervalMinutes: 60, hasExport: true, zone, from: 0, to: null };
 const lane: Lane = {
@@ -65,9 +66,9 @@ describe('the columns given to the core', () => {
 
   it('never open an excluded day', () => {
     const opened: string[] = [];
-    const spy: Sheets = (shard, day, minutes) => {
-      opened.push(day);
-      return sheets()(shard, day, minutes);
+    const spy: Sheets = (shard, dayStart, minutes) => {
+      opened.push(zone.dayOf(dayStart));
+      return sheets()(shard, dayStart, minutes);
     };
     const { input } = columnsOf(plan, method, [{ ...lane, excluded: new Set(['2026-05-06']) }], spy);
     expect(Array.from(input.excluded)).toEqual([0, 1]);

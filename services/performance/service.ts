@@ -14,18 +14,19 @@ import { type Dated, Register } from '../../gen/lachak/v1/types_pb.ts';
 import type { Consent } from '../domain/consent.ts';
 import { type Instant, MINUTE } from '../domain/interval.ts';
 import { conflict, invalid, notFound } from '../domain/outcome.ts';
+import { killPoint } from '../host/faults.ts';
 import { bind, type Caller, type Deps, type Room, type RoomMaker, type Tx } from '../host/room.ts';
 import { coreBytes } from './core-file.ts';
 import { type CurveSums, curveOf, curvesOf, sumCurves } from './curves.ts';
 import { keepOnce } from './durable-file.ts';
-import { gatherShard } from './gather.ts';
+import { gatherShard } from './gather-service.ts';
 import { groupBy } from './group.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
+import * as links from './links-store.ts';
 import { columnsOf, remarks } from './measure.ts';
 import { encodeResults, fileName, readResults, writeResults } from './result-file.ts';
 import { type Plain, pointResult } from './results.ts';
 import * as store from './store.ts';
-import * as links from './store-links.ts';
 
 export const room: RoomMaker = { name: 'performance', migrations: new URL('./migrations/', import.meta.url), make };
 
@@ -106,6 +107,7 @@ function make({ clock, database, facts, connect, log, config, folder }: Deps): R
     const leadOf = (m: number) => Array.from({ length: leads }, (_, i) => columns.lead[i * points.length + m]!);
     const bytes = encodeResults(results, Int32Array.from(results.flatMap((_, m) => leadOf(m))));
     const file = await writeResults(folder, run, shard, bytes);
+    killPoint('performance.file_written');
     const written = { ...file, shard, points: results.length, coreSha256: core.sha256 };
     const curves = curvesByOrganisation(results, leadOf, plan.eventCount);
     await database.tx(async (tx) => {

@@ -26,8 +26,8 @@ function sheetsOf(
   };
   for (let slot = 0; slot < 48; slot++) for (const [ordinal, value] of values.entries()) put(slot, ordinal, value);
   for (const { slot, ordinal, value } of odd) put(slot, ordinal, value);
-  return (shard, day, minutes) =>
-    shard === 0 && day === '1970-01-01' && minutes === 30 ? { dayStart: 0, intervalMinutes: 30, columns } : null;
+  return (shard, dayStart, minutes) =>
+    shard === 0 && dayStart === 0 && minutes === 30 ? { dayStart: 0, intervalMinutes: 30, columns } : null;
 }
 
 describe('one interval of a settlement point', () => {

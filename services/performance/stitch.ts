@@ -1,6 +1,6 @@
 import { type Dated, holdsThrough, type Instant, type Interval, MINUTE, overlaps } from '../domain/interval.ts';
 import { type DayColumns, MISSING } from '../domain/tile.ts';
-import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import type { ZoneDays } from '../domain/zone.ts';
 import type { Quantity } from './spec.ts';
 
 /** A meter while it serves a connection; where its column lies. */
@@ -15,8 +15,8 @@ export type MeterService = Dated & {
 
 /** What was known of one shard on one civil day of its meters at the cut-off. */
 export type Sheet = { readonly dayStart: Instant; readonly intervalMinutes: number; readonly columns: DayColumns };
-/** Null: nothing at all was known of that shard and day. */
-export type Sheets = (shard: number, day: CivilDay, intervalMinutes: number) => Sheet | null;
+/** By where the day starts, since one shard may hold meters of several zones and grids. Null: nothing at all was known. */
+export type Sheets = (shard: number, dayStart: Instant, intervalMinutes: number) => Sheet | null;
 
 /** The meters a settlement point rests on: the register itself, and enrolled sub-meters taken off it. */
 export type Registers = { readonly own: readonly MeterService[]; readonly taken: readonly MeterService[] };
@@ -44,7 +44,7 @@ export function readInterval(registers: Registers, span: Interval, quantity: Qua
 }
 
 function readMeter(meter: MeterService, span: Interval, quantity: Quantity, sheets: Sheets): Reading {
-  const sheet = sheets(meter.shard, meter.zone.dayOf(span.start), meter.intervalMinutes);
+  const sheet = sheets(meter.shard, meter.zone.startOf(meter.zone.dayOf(span.start)), meter.intervalMinutes);
   if (!sheet || meter.ordinal >= sheet.columns.meters) return { wh: MISSING, quality: 0 };
   const { columns, dayStart } = sheet;
   const step = sheet.intervalMinutes * MINUTE;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { Tile as TileName } from '../../gen/lachak/v1/metering_pb.ts';
+import type { Instant } from '../domain/interval.ts';
 import { decodeTile, foldTiles, type Tile, TileError } from '../domain/tile.ts';
 import { groupBy } from './group.ts';
 import type { Sheet, Sheets } from './stitch.ts';
@@ -11,14 +12,14 @@ import type { Sheet, Sheets } from './stitch.ts';
  * or not what its digest says, throws TileError with its path: what cannot be read is never taken for an empty day.
  */
 export async function openSheets(root: string, names: readonly TileName[]): Promise<Sheets> {
+  const tiles: Tile[] = [];
+  for (const name of names) tiles.push(await openTile(root, name));
   const found = new Map<string, Sheet>();
-  for (const [key, versions] of groupBy(names, (name) => keyOf(name.shard, name.day, name.intervalMinutes))) {
-    const tiles: Tile[] = [];
-    for (const name of versions) tiles.push(await openTile(root, name));
-    const { intervalMinutes, dayStart } = tiles[0]!.header;
-    found.set(key, { intervalMinutes, dayStart, columns: foldTiles(tiles)! });
+  for (const [key, versions] of groupBy(tiles, ({ header }) => keyOf(header.shard, header.dayStart, header.intervalMinutes))) {
+    const { intervalMinutes, dayStart } = versions[0]!.header;
+    found.set(key, { intervalMinutes, dayStart, columns: foldTiles(versions)! });
   }
-  return (shard, day, intervalMinutes) => found.get(keyOf(shard, day, intervalMinutes)) ?? null;
+  return (shard, dayStart, intervalMinutes) => found.get(keyOf(shard, dayStart, intervalMinutes)) ?? null;
 }
 
 async function openTile(root: string, { path, digest, shard, day, version }: TileName): Promise<Tile> {
@@ -39,4 +40,4 @@ async function openTile(root: string, { path, digest, shard, day, version }: Til
   return tile;
 }
 
-const keyOf = (shard: number, day: string, intervalMinutes: number): string => `${shard}/${day}/${intervalMinutes}`;
+const keyOf = (shard: number, dayStart: Instant, intervalMinutes: number): string => `${shard}/${dayStart}/${intervalMinutes}`;

@@ -8,12 +8,12 @@ import type { Client, Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { type Exclusion, exclusionsOf, type Occupancy, occupiedFrom, type Unserved } from './exclusions.ts';
 import { groupBy } from './group.ts';
+import * as links from './links-store.ts';
 import type { Lane } from './measure.ts';
 import { type Method, methodOf } from './method.ts';
 import type { Plain } from './results.ts';
 import type { MeterService, Sheets } from './stitch.ts';
 import type * as store from './store.ts';
-import * as links from './store-links.ts';
 import { openSheets } from './tile-file.ts';
 import { isWorkingDay, type Plan, planOf, remembering } from './windows.ts';
 
@@ -254,7 +254,9 @@ async function meterDayRefs(
 ): Promise<Map<string, Plain<MeterDayRef>>> {
   const found = new Map<string, Plain<MeterDayRef>>();
   const wanted = new Map(names.map((name) => [`${name.meterId}/${name.day}`, name]));
-  for (const batch of batches([...wanted.values()], 4000)) {
+  // A day at a time: metering then lays each day's tiles together once.
+  const byDay = [...wanted.values()].sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0));
+  for (const batch of batches(byDay, 4000)) {
     const { meterDays } = await metering.getMeterDays({ names: batch, asOfMs: BigInt(run.asOf) }, { discom: run.discom });
     for (const [i, { meterId, day }] of batch.entries()) {
       const answer = meterDays[i];

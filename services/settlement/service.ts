@@ -1,0 +1,218 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { EventState } from '../../gen/lachak/v1/dispatch_pb.ts';
+import { CloseCycleRequestSchema, OpenRunRequestSchema, Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
+import { conflict, notFound } from '../domain/outcome.ts';
+import { type SigningKey, signingKeys } from '../host/auth.ts';
+import { once } from '../host/command.ts';
+import { sha256 } from '../host/ids.ts';
+import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../host/room.ts';
+import { billCsv, readCycle } from './billing.ts';
+import { openRun, runWork, termsOf } from './service-runs.ts';
+import { makeStatement } from './service-statements.ts';
+import { calendarDays, meterOf, runOf, statementLine } from './service-wire.ts';
+import { nextRun } from './stages.ts';
+import * as store from './store.ts';
+import * as links from './store-links.ts';
+import * as money from './store-money.ts';
+import * as statements from './store-statements.ts';
+
+export const room: RoomMaker = { name: 'settlement', migrations: new URL('./migrations/', import.meta.url), make };
+
+function make(deps: Deps): Room {
+  const { clock, database, facts, config } = deps;
+  let opened: Promise<SigningKey> | null = null;
+  const key = () => (opened ??= signingKeys(config.folder));
+  const work = runWork(deps, key);
+  let stopping = false;
+  let working: Promise<void> = Promise.resolve();
+  const waker = clock.wake('settlement.runs', {
+    next: async () => (stopping ? null : store.nextDue(database)),
+    run: (now) => (working = work.go(now)),
+  });
+
+  facts.follow('catalogue', {
+    calendarPublished: async (tx, calendar, { discom, atMs }) => {
+      await links.putCalendar(
+        tx,
+        discom,
+        calendar.calendarId,
+        calendar.version,
+        Number(atMs),
+        JSON.stringify(calendarDays(calendar)),
+      );
+    },
+  });
+  facts.follow('registry', {
+    registryChanged: async (tx, { records }, { discom, atMs }) => {
+      const connections = new Set<string>();
+      for (const { record } of records) {
+        if (record.case === 'participant') await links.putParticipant(tx, discom, record.value.participantId, record.value.kind);
+        if (record.case === 'meter') await links.putMeter(tx, discom, Number(atMs), meterOf(record.value));
+        if (record.case === 'meter' || record.case === 'connection' || record.case === 'settlementPoint')
+          connections.add(record.value.connectionId);
+      }
+      if (connections.size > 0) await store.touchByConnections(tx, discom, [...connections], Number(atMs));
+    },
+  });
+  facts.follow('dispatch', {
+    eventCommitted: async (tx, event, { discom }) => {
+      const { eventId, programmeId, termsVersion, window, digest, committedAtMs, shards } = event;
+      await store.putCommitted(tx, discom, {
+        ...{ eventId, programmeId, termsVersion, shards, commitmentDigest: digest, committedAtMs: Number(committedAtMs) },
+        ...{ startMs: Number(window?.startMs), endMs: Number(window?.endMs), points: event.settlementPoints + event.holdout },
+      });
+      // The digest is worth something because it stands in the log before the window opens.
+      await money.appendLog(tx, discom, { kind: 'commitment', subject: eventId, digest, atMs: clock.now() }, sha256);
+    },
+    eventEnded: async (tx, { eventId, state, window }, { discom }) => {
+      const settled = { start: Number(window?.startMs ?? 0n), end: Number(window?.endMs ?? 0n) };
+      const nothing = state === EventState.CANCELLED || settled.end <= settled.start;
+      await store.endEvent(tx, discom, eventId, nothing ? 'cancelled' : 'ended', settled);
+      tx.afterCommit(() => waker.stir());
+    },
+  });
+  facts.follow('metering', {
+    readingsReceived: async (tx, { shard, day, knownAtMs }, { discom, atMs }) => {
+      await store.touchByReadings(tx, discom, shard, day, Math.max(Number(knownAtMs), Number(atMs)));
+    },
+    supplyReceived: async (tx, { span, knownAtMs }, { discom, atMs }) => {
+      await store.touchBySupply(
+        tx,
+        discom,
+        Number(span?.startMs),
+        Number(span?.endMs),
+        Math.max(Number(knownAtMs), Number(atMs)),
+      );
+    },
+  });
+  facts.follow('performance', {
+    performanceMeasured: async (tx, measured, { discom }) => {
+      await store.putShard(tx, discom, measured);
+      tx.afterCommit(() => waker.stir());
+    },
+  });
+
+  async function visibleRun(runId: string, caller: Caller): Promise<store.RunRow> {
+    const run = await store.getRun(database, caller.discom, runId);
+    const visible =
+      run &&
+      run.state !== 'equal' &&
+      (seesAll(caller) || (await statements.concerns(database, caller.discom, runId, caller.organisation)));
+    if (!visible) throw notFound('run_not_found', `there is no run ${runId}`, 'run_id');
+    return run;
+  }
+
+  return {
+    bindings: [
+      bind(Settlement, {
+        openRun: async (request, { discom, organisation }) => {
+          const content = toBinary(OpenRunRequestSchema, request);
+          const { outcome } = await database.tx((tx) =>
+            once(tx, { discom, organisation, commandId: request.commandId, verb: 'OpenRun', content }, async () => {
+              const event = await store.getEvent(tx, discom, request.eventId, true);
+              if (!event) throw notFound('event_not_found', `settlement knows no committed event ${request.eventId}`, 'event_id');
+              if (event.openRun) throw conflict('run_open', `run ${event.openRun} of this event is still open`, 'event_id');
+              if (event.state !== 'ended' || event.terms === null) {
+                throw conflict('nothing_to_run', `event ${event.eventId} is ${event.state}: there is no run to open`, 'event_id');
+              }
+              const { rule } = nextRun(termsOf(event).stages, event)!;
+              const runId = await openRun(tx, event, rule, clock.now(), clock.now());
+              tx.afterCommit(() => waker.stir());
+              return { runId };
+            }),
+          );
+          return runOf((await store.getRun(database, discom, outcome.runId))!, true);
+        },
+        getRun: async ({ runId }, caller) => {
+          const run = await visibleRun(runId, caller);
+          const event = await store.getEvent(database, caller.discom, run.eventId);
+          return runOf(run, event?.newestRun === runId);
+        },
+        listRuns: async ({ eventId, page }, caller) => {
+          const size = pageSize(page?.size);
+          const from = Number(page?.token || 0);
+          const rows = await store.listRuns(database, caller.discom, eventId, from, size);
+          const seen = await Promise.all(
+            rows.map(
+              async (run) =>
+                seesAll(caller) || (await statements.concerns(database, caller.discom, run.runId, caller.organisation)),
+            ),
+          );
+          return {
+            runs: rows.filter((_, i) => seen[i]).map((run) => runOf(run, run.newest)),
+            nextPageToken: rows.length === size ? String(from + size) : '',
+          };
+        },
+        listStatements: async ({ eventId, partyId, withSuperseded, search, page }, caller) => {
+          const size = pageSize(page?.size);
+          const wanted = { eventId, partyId, withSuperseded, search, after: page?.token ?? '', size };
+          const rows = await statements.listStatements(database, caller.discom, scopeOf(caller), wanted);
+          return { statements: rows.map(statementLine), nextPageToken: rows.length === size ? rows.at(-1)!.statementId : '' };
+        },
+        getStatement: async ({ statementId }, caller) => {
+          const { discom } = caller;
+          const row = await statements.getStatement(database, discom, scopeOf(caller), statementId);
+          if (!row) throw notFound('statement_not_found', `there is no statement ${statementId}`, 'statement_id');
+          const signer = await key();
+          const saltOf = async (participantId: string) => (await work.saltsOf(discom, [participantId]))[participantId];
+          const made = await makeStatement(database, row, discom, { key: signer, issuer: issuerOf(signer) }, saltOf);
+          return { line: statementLine(row), ...made };
+        },
+        exportBillCredits: async function* ({ cycle }, { discom }) {
+          const bytes = new TextEncoder().encode(billCsv(await money.billLines(database, discom, readCycle(cycle))));
+          for (let at = 0; at < bytes.length; at += CHUNK) yield { chunk: bytes.subarray(at, at + CHUNK) };
+        },
+        closeCycle: async (request, { discom, organisation }) => {
+          const cycle = readCycle(request.cycle);
+          const content = toBinary(CloseCycleRequestSchema, request);
+          const { repeated } = await database.tx((tx) =>
+            once(tx, { discom, organisation, commandId: request.commandId, verb: 'CloseCycle', content }, async () => {
+              await money.lockBills(tx, discom);
+              await money.closeCycle(tx, discom, cycle, clock.now());
+              return { cycle };
+            }),
+          );
+          return { id: cycle, repeatedCommand: repeated };
+        },
+        getBalances: async ({ runId }, { discom }) => {
+          const balances = await money.balances(database, discom, runId);
+          return { balances, sumMicros: balances.reduce((sum, { micros }) => sum + micros, 0n) };
+        },
+        listLog: async ({ after, size }, { discom }) => {
+          const entries = await money.listLog(database, discom, Number(after), pageSize(size));
+          return { entries: entries.map((entry) => ({ ...entry, index: BigInt(entry.index), atMs: BigInt(entry.atMs) })) };
+        },
+        getIssuer: async () => {
+          const signer = await key();
+          return { issuer: issuerOf(signer), jwks: JSON.stringify({ keys: [signer.publicJwk] }), thumbprint: signer.thumbprint };
+        },
+      }),
+    ],
+    start: async () => {},
+    stop: async () => {
+      stopping = true;
+      await working.catch(() => {});
+    },
+  };
+}
+
+const CHUNK = 64 * 1024;
+
+/** did:jwk: the key itself, so that nobody has to be asked what the DID means. */
+const issuerOf = ({ publicJwk: { kty, crv, x, y } }: SigningKey): string =>
+  `did:jwk:${Buffer.from(JSON.stringify({ crv, kty, x, y })).toString('base64url')}`;
+
+const pageSize = (size: number | undefined): number => Math.min(size || 100, 1000);
+
+const seesAll = ({ roles }: Caller): boolean =>
+  roles.some((role) => role === 'operator' || role === 'verifier' || role === 'room');
+
+/** Nobody's own is nothing: an empty id never widens the view. */
+const NOBODY = ' ';
+function scopeOf(caller: Caller): statements.Scope {
+  if (seesAll(caller)) return { participantId: null, organisationId: null };
+  const organisation = caller.roles.some((role) => role === 'aggregator' || role === 'cpo');
+  return organisation
+    ? { participantId: null, organisationId: caller.organisation || NOBODY }
+    : { participantId: caller.participant || NOBODY, organisationId: null };
+}

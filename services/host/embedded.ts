@@ -20,7 +20,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
 import { Refusal } from '../domain/outcome.ts';
-import { processesIn } from './processes.ts';
+import { livingIn } from './living.ts';
 
 /** What `pg` needs to reach a server. */
 export type Connection = { host: string; port: number; user: string; password: string; database: string };
@@ -145,7 +145,7 @@ const serverEnvironment = () => ({ PATH: process.env.PATH ?? '', LC_ALL: 'C', TZ
 
 async function adopt(server: string, password: string, log: Logger): Promise<{ connection: Connection; pid: number } | null> {
   const left = readPostmaster(server);
-  const living = processesIn(server);
+  const living = livingIn(server);
   if (left && living.includes(left.pid)) {
     for (let attempt = 0; attempt < 100 && readPostmaster(server)?.status !== 'ready'; attempt++) await pause(20);
     const connection = connectionTo(left, password);
@@ -158,8 +158,8 @@ async function adopt(server: string, password: string, log: Logger): Promise<{ c
     return null;
   }
   // The postmaster was killed; its backends notice and leave within moments.
-  for (let attempt = 0; attempt < 500 && processesIn(server).length > 0; attempt++) await pause(20);
-  if (processesIn(server).length === 0) {
+  for (let attempt = 0; attempt < 500 && livingIn(server).length > 0; attempt++) await pause(20);
+  if (livingIn(server).length === 0) {
     // No process works in this folder: the pid in these files is a zombie's or by now somebody else's, and would stop the start.
     for (const file of readdirSync(server))
       if (file === 'postmaster.pid' || file.startsWith('.s.PGSQL.')) rmSync(join(server, file));
@@ -276,8 +276,8 @@ async function stopServer(pid: number, server: string): Promise<void> {
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
     kill(pid, signal);
     for (let attempt = 0; attempt < 400; attempt++) {
-      if (processesIn(server).length === 0 && !existsSync(join(server, 'postmaster.pid'))) return;
-      if (signal === 'SIGQUIT' && processesIn(server).length === 0) return;
+      if (livingIn(server).length === 0 && !existsSync(join(server, 'postmaster.pid'))) return;
+      if (signal === 'SIGQUIT' && livingIn(server).length === 0) return;
       await pause(20);
     }
   }

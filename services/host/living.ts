@@ -5,7 +5,7 @@ import { join } from 'node:path';
  * Pids of the processes that work in `folder`. PostgreSQL and all its backends stand in their data folder, so this tells a live
  * server from a stale pid file whatever the pid now belongs to. Without /proc the pid file is all there is, and is believed.
  */
-export function processesIn(folder: string): number[] {
+export function livingIn(folder: string): number[] {
   const place = realpathSync(folder);
   const pids = numericEntries('/proc');
   if (pids === null) return believed(folder);

@@ -60,20 +60,21 @@ export function filled(record: RegistryRecord): RegistryRecord {
 /** The entry of a `filled` record, or everything wrong with its fields that can be seen without knowing other records. */
 export function entryOf({ record }: RegistryRecord, zoneKnown: (zone: string) => boolean): Entry | Fault[] {
   const faults: Fault[] = [];
-  const check = (right: boolean, column: string, code: string, message: string) => {
-    if (!right) faults.push({ column, code, message: `${column} ${message}` });
+  // Messages with values in them are written only when they are needed: most lines of a file are right.
+  const check = (right: boolean, column: string, code: string, message: string | (() => string)) => {
+    if (!right) faults.push({ column, code, message: `${column} ${typeof message === 'string' ? message : message()}` });
   };
   const id = (value: string, column: string) =>
     check(
       ID.test(value),
       column,
       'id_malformed',
-      `must be 1 to 64 letters, digits, dots, underscores, colons and hyphens, not "${value.slice(0, 80)}"`,
+      () => `must be 1 to 64 letters, digits, dots, underscores, colons and hyphens, not "${value.slice(0, 80)}"`,
     );
   const oneOf = (words: readonly string[], value: string, column: string) =>
-    check(words.includes(value), column, 'word_unknown', `must be one of ${words.join(', ')}, not "${value.slice(0, 40)}"`);
+    check(words.includes(value), column, 'word_unknown', () => `must be one of ${words.join(', ')}, not "${value.slice(0, 40)}"`);
   const power = (value: bigint, column: string) =>
-    check(value >= 0n && value <= MOST_W, column, 'power_implausible', `must be 0 to ${MOST_W} W, not ${value}`);
+    check(value >= 0n && value <= MOST_W, column, 'power_implausible', () => `must be 0 to ${MOST_W} W, not ${value}`);
   const to = (noun: Noun, value: string, column: string) => {
     if (value === '') return [];
     id(value, column);
@@ -155,18 +156,18 @@ export function entryOf({ record }: RegistryRecord, zoneKnown: (zone: string) =>
           'register_unknown',
           'must be IMPORT, EXPORT or both, each once',
         );
-        check(factor <= 1_000_000, 'factor', 'factor_implausible', `must be at most 1000000, not ${factor}`);
+        check(factor <= 1_000_000, 'factor', 'factor_implausible', () => `must be at most 1000000, not ${factor}`);
         check(
           INTERVALS.includes(intervalMinutes),
           'interval_minutes',
           'interval_unknown',
-          `must be 15, 30 or 60, not ${intervalMinutes}`,
+          () => `must be 15, 30 or 60, not ${intervalMinutes}`,
         );
         check(
           zoneKnown(zone),
           'zone',
           'zone_unknown',
-          `must be an IANA zone such as Asia/Kolkata or an offset such as +05:30, not "${zone.slice(0, 40)}"`,
+          () => `must be an IANA zone such as Asia/Kolkata or an offset such as +05:30, not "${zone.slice(0, 40)}"`,
         );
         check(parentMeterId !== meterId, 'parent_meter_id', 'meter_own_parent', 'must be another meter');
         const references = [
@@ -211,7 +212,7 @@ export function entryOf({ record }: RegistryRecord, zoneKnown: (zone: string) =>
           /^[A-Z][A-Z0-9_]{0,31}$/.test(kind),
           'kind',
           'kind_malformed',
-          `must be upper-case letters, digits and _, such as AC, not "${kind.slice(0, 40)}"`,
+          () => `must be upper-case letters, digits and _, such as AC, not "${kind.slice(0, 40)}"`,
         );
         check(
           kind !== 'BEHAVIOURAL' || deviceId === '',

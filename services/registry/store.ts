@@ -24,30 +24,31 @@ export async function lockRegistry(tx: Tx, discom: string): Promise<void> {
 
 /** All states a batch can touch or refer to; all areas when it changes the tree. */
 export async function statesAround(tx: Tx, discom: string, entries: readonly Entry[]): Promise<Row[]> {
-  const keys = new Map<string, { noun: Noun; id: string }>();
+  const ids = new Map<Noun, Set<string>>();
   const connections = new Set<string>();
   for (const entry of entries) {
-    for (const named of [entry, ...entry.references]) keys.set(`${named.noun}/${named.id}`, { noun: named.noun, id: named.id });
+    for (const { noun, id } of [entry, ...entry.references]) ids.set(noun, (ids.get(noun) ?? new Set()).add(id));
     if (entry.noun === 'meters' || entry.noun === 'settlement_points') connections.add(entry.parent);
   }
-  const wanted = [...keys.values()];
-  const rows = await tx.query<Stored>(
-    `select ${columns('r')} from record r
-       join unnest($2::text[], $3::text[]) as k (noun, id) on r.noun = k.noun and r.id = k.id where r.discom = $1
-     union
-     select ${columns('r')} from record r
-       join unnest($4::text[]) as c (id) on r.parent = c.id where r.discom = $1 and r.noun in ('meters', 'settlement_points')
-     union
-     select ${columns('r')} from record r where r.discom = $1 and r.noun = 'areas' and $5`,
-    [
-      discom,
-      wanted.map(({ noun }) => noun),
-      wanted.map(({ id }) => id),
-      [...connections],
-      entries.some(({ noun }) => noun === 'areas'),
-    ],
-  );
-  return rows.map(revive).sort((a, b) => a.from - b.from);
+  const wholeTree = entries.some(({ noun }) => noun === 'areas');
+  const found: Stored[] = [];
+  // A query per noun and lists of ids: the planner then walks the index, whatever it believes about the table's size.
+  const find = async (condition: string, ...values: unknown[]) =>
+    void found.push(
+      ...(await tx.query<Stored>(`select ${columns('r')} from record r where r.discom = $1 and ${condition}`, [
+        discom,
+        ...values,
+      ])),
+    );
+  for (const [noun, wanted] of ids) {
+    if (noun === 'areas' && wholeTree) await find('r.noun = $2', noun);
+    else await find('r.noun = $2 and r.id = any($3::text[])', noun, [...wanted]);
+  }
+  for (const noun of connections.size > 0 ? ['meters', 'settlement_points'] : []) {
+    await find('r.noun = $2 and r.parent = any($3::text[])', noun, [...connections]);
+  }
+  const once = new Map(found.map((row) => [`${row.noun}/${row.id}/${row.from}`, row]));
+  return [...once.values()].map(revive).sort((a, b) => a.from - b.from);
 }
 
 export async function saveStates(tx: Tx, discom: string, rows: readonly Row[]): Promise<void> {
@@ -150,7 +151,7 @@ export async function rowsAsOf(db: Queryable, scope: Scope, query: ListQuery): P
      ),
      ${walk('area_connections', 'connections', 'parent', 'tree')},
      ${walk('area_points', 'settlement_points', 'parent', 'area_connections')},
-     own as (select r.id, r.parent as point from record r where ${holding('r', 'resources')} and r.holder = $4 and $4 <> ''),
+     own as (select r.id, r.parent as point from record r where ${holding('r', 'resources')} and r.holder = $4 and r.holder <> ''),
      own_connections as (
        select c.id, c.holder from record c where ${holding('c', 'connections')} and c.id in (
          select p.parent from record p where ${holding('p', 'settlement_points')} and p.id in (select point from own))
@@ -198,7 +199,7 @@ export async function serves(
   at: Instant,
 ): Promise<boolean> {
   const rows = await db.query(
-    `select 1 from record c where ${holding('c', 'connections')} and c.holder = $3 and exists (
+    `select 1 from record c where ${holding('c', 'connections')} and c.holder = $3 and c.holder <> '' and exists (
        select 1 from record p, record r where p.discom = $1 and p.noun = 'settlement_points' and p.parent = c.id
          and r.parent = p.id and r.holder = $4 and ${holding('r', 'resources')}) limit 1`,
     [discom, at, participantId, organisation],

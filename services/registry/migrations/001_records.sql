@@ -19,7 +19,7 @@ create table record (
   primary key (discom, noun, id, from_ms)
 );
 create index record_parent on record (discom, noun, parent);
-create index record_holder on record (discom, noun, holder);
+create index record_holder on record (discom, noun, holder) where holder <> '';
 
 -- Where a meter's columns lie: given once, for ever. One shard never mixes grids.
 create table shard (

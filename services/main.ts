@@ -10,6 +10,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'run the rooms; everything is kept in one folder',
     run: async (argv) => (await import('./host/start-cli.ts')).startCommand(argv, (await import('./roster.ts')).roster),
   },
+  demo: {
+    says: 'one peak event, from programme to signed statements, on simulated or your own homes',
+    run: async (argv) => (await import('./demo/demo-cli.ts')).demoCommand(argv, (await import('./roster.ts')).roster),
+  },
   baseline: {
     says: 'compute baselines and delivered energy from readings and a request file',
     run: async (argv) => (await import('./performance/baseline-cli.ts')).baselineCommand(argv),

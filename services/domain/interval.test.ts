@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { contains, holdsAt, holdsThrough, iso, overlaps } from './interval.ts';
+import { contains, type Dated, holdsAt, holdsThrough, type Interval, iso, overlaps } from './interval.ts';
 
 describe('half-open intervals and dated links', () => {
-  test.each([
+  test.each<[Dated, number, boolean, string]>([
     [{ from: 10, to: 20 }, 10, true, 'its first instant belongs'],
     [{ from: 10, to: 20 }, 20, false, 'its last does not'],
     [{ from: 10, to: null }, 1e15, true, 'an open link holds on'],
@@ -11,13 +11,13 @@ describe('half-open intervals and dated links', () => {
     [{ from: 10, to: 20 }, 9, false, 'not before it began'],
   ])('%o at %s: %s, %s', (link, at, expected) => expect(holdsAt(link, at)).toBe(expected));
 
-  test.each([
+  test.each<[Dated, Interval, boolean, string]>([
     [{ from: 0, to: 20 }, { start: 10, end: 20 }, true, 'ends together'],
     [{ from: 0, to: 19 }, { start: 10, end: 20 }, false, 'breaks off inside'],
     [{ from: 11, to: null }, { start: 10, end: 20 }, false, 'begins inside'],
   ])('%o through %o: %s, %s', (link, span, expected) => expect(holdsThrough(link, span)).toBe(expected));
 
-  test.each([
+  test.each<[Interval, Interval, boolean, string]>([
     [{ start: 0, end: 10 }, { start: 10, end: 20 }, false, 'neighbours share no instant'],
     [{ start: 0, end: 11 }, { start: 10, end: 20 }, true, 'one instant shared'],
     [{ start: 0, end: 30 }, { start: 10, end: 20 }, true, 'one inside the other'],

@@ -338,7 +338,10 @@ describe('Who registers and who sees', () => {
     await expect(registry().getPerson({ participantId: 'sunita', purpose: 'advertising' }, rival)).rejects.toMatchObject({
       kind: 'not_found',
     });
-    await expect(registry().listRecords({ table: 'resources' }, await as('aggregator', { discom }))).rejects.toMatchObject({
+    const nobody = await as('aggregator', { discom });
+    await expect(registry().listRecords({ table: 'resources' }, nobody)).rejects.toMatchObject({ code: 'scope_missing' });
+    await expect(codes(nobody, [resource({ resourceId: 'r-none' })])).rejects.toMatchObject({ code: 'scope_missing' });
+    await expect(registry().getPerson({ participantId: 'sunita', purpose: 'visit' }, nobody)).rejects.toMatchObject({
       code: 'scope_missing',
     });
   });

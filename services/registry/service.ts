@@ -13,9 +13,7 @@ import {
   RecordSchema,
   RegisterRequestSchema,
   Registry,
-  type Record as RegistryRecord,
 } from '../../gen/lachak/v1/registry_pb.ts';
-import { DatedSchema } from '../../gen/lachak/v1/types_pb.ts';
 import { holdsAt } from '../domain/interval.ts';
 import { forbidden, invalid, notFound, Refusal } from '../domain/outcome.ts';
 import { once } from '../host/command.ts';
@@ -24,17 +22,8 @@ import { zoneDays } from '../host/zone.ts';
 import { NOUNS } from './entry.ts';
 import { openBook, take } from './intake.ts';
 import { type Checked, checkLine, csvLines, idTaken, inBatches, type Line } from './lines.ts';
-import {
-  areasAbove,
-  giveOrdinals,
-  history,
-  lockRegistry,
-  type Placed,
-  rowsAsOf,
-  saveStates,
-  serves,
-  statesAround,
-} from './store.ts';
+import { bodyOf, personOf, toRecord, valueIn } from './records.ts';
+import { areasAbove, giveOrdinals, history, lockRegistry, rowsAsOf, saveStates, serves, statesAround } from './store.ts';
 import { auditLook, openPersons } from './store-persons.ts';
 import { type Fault, type RecordInit, tables } from './tables.ts';
 
@@ -61,6 +50,7 @@ function registry({ clock, database, facts, folder }: Deps): Room {
   /** All lines in one transaction; `lines` is asked again when the database asks for another try. */
   const bulk = async ({ commandId, mode, verb, content }: Bulk, caller: Caller, lines: () => Iterable<Line>) => {
     const { discom, organisation } = caller;
+    if (!actsForAll(caller) && organisation === '') throw scopeMissing();
     try {
       const { outcome, repeated } = await database.tx((tx) =>
         once(tx, { discom, organisation, commandId, verb, content }, async () => {
@@ -195,6 +185,7 @@ function registry({ clock, database, facts, folder }: Deps): Room {
     const { discom, organisation, subject } = caller;
     if (purpose.trim() === '') throw invalid('purpose_missing', 'say what the particulars are needed for; it is kept', 'purpose');
     const at = clock.now();
+    if (!actsForAll(caller) && organisation === '' && caller.participant === '') throw scopeMissing();
     return database.tx(async (tx) => {
       const theirs =
         actsForAll(caller) ||
@@ -276,12 +267,12 @@ const zoneKnown = (zone: string): boolean => {
 
 const participantMissing = (id: string) => notFound('participant_not_found', `there is no participant ${id}`, 'participant_id');
 
-/** The whole DISCOM, for reading and for registering. Everyone else must say whom they stand for: an empty name would be the DISCOM's own. */
+// An empty organisation would be the DISCOM's own: whoever is not the DISCOM must say whom they act for.
+const scopeMissing = () => forbidden('scope_missing', 'the token names no organisation or participant to act for');
 const actsForAll = ({ roles }: Caller): boolean => roles.includes('operator');
 function seesAll({ roles, organisation, participant }: Caller): boolean {
   if (roles.some((role) => role === 'operator' || role === 'verifier' || role === 'room')) return true;
-  if (organisation === '' && participant === '')
-    throw forbidden('scope_missing', 'the token names neither an organisation nor a participant');
+  if (organisation === '' && participant === '') throw scopeMissing();
   return false;
 }
 
@@ -305,44 +296,6 @@ async function received(requests: AsyncIterable<ImportCsvRequest>) {
 
 function* created(lines: Iterable<Line<RecordInit>>): Generator<Line> {
   for (const line of lines) yield 'record' in line ? { line: line.line, record: create(RecordSchema, line.record) } : line;
-}
-
-/** The record without what is stored beside it: dates, particulars, place. */
-function bodyOf({ record }: RegistryRecord): Uint8Array {
-  const bare = create(RecordSchema);
-  if (record.case === 'participant') {
-    const { person: _, ...value } = record.value;
-    bare.record = { case: 'participant', value };
-  } else if (record.case === 'meter') {
-    const { dated: _, ...value } = record.value;
-    bare.record = { case: 'meter', value: { ...value, shard: 0, ordinal: 0 } };
-  } else if (record.case === 'organisation' || record.case === 'settlementPoint' || record.case === undefined) {
-    bare.record = record;
-  } else {
-    const { dated: _, ...value } = record.value;
-    bare.record = { case: record.case, value } as RegistryRecord['record'];
-  }
-  return toBinary(RecordSchema, bare);
-}
-
-const personOf = ({ record }: RegistryRecord): Uint8Array | null =>
-  record.case === 'participant' && record.value.person ? toBinary(PersonSchema, record.value.person) : null;
-
-function toRecord(row: Placed): RegistryRecord {
-  const record = fromBinary(RecordSchema, row.body);
-  const { record: inner } = record;
-  if (inner.case === 'meter') Object.assign(inner.value, { shard: row.shard ?? 0, ordinal: row.ordinal ?? 0 });
-  if (inner.case === 'area' || inner.case === 'connection' || inner.case === 'meter' || inner.case === 'resource') {
-    inner.value.dated = create(DatedSchema, { fromMs: BigInt(row.from), toMs: BigInt(row.to ?? 0) });
-  }
-  return record;
-}
-
-type Inner = Extract<RegistryRecord['record'], { case: string }>;
-function valueIn<C extends Inner['case']>(row: Placed, expected: C): Extract<Inner, { case: C }>['value'] {
-  const { record } = toRecord(row);
-  if (record.case !== expected) throw new Error(`${row.noun} ${row.id} holds a ${record.case}`);
-  return record.value as never; // of the case just checked, which the compiler does not follow
 }
 
 const toResponse = (outcome: Outcome, repeatedCommand: boolean) => ({

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { Answer_Outcome, Devices } from '../gen/lachak/v1/devices_pb.ts';
 import { Direction, Proof, ProofSource } from '../gen/lachak/v1/types_pb.ts';
 import { HOUR, type Instant, MINUTE } from '../services/domain/interval.ts';
@@ -66,7 +66,8 @@ async function answersOf(
     if (fact.body.case !== 'instructionAnswered') continue;
     expect(fact.key).toBe('e1');
     for (const a of fact.body.value.answers) {
-      (answers[a.deviceId] ??= []).push({
+      answers[a.deviceId] ??= [];
+      answers[a.deviceId]!.push({
         outcome: Answer_Outcome[a.outcome],
         proof: Proof[a.proof],
         source: ProofSource[a.proofSource],

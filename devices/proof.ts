@@ -23,10 +23,11 @@ const FALL_TO = 0.8;
 
 /**
  * The lowest mean power of any quarter hour in the hour and a half before `at`, W. A compressor's own pauses are in it, so a fall below
- * it is not one of them. null = not measured long enough to say.
+ * it is not one of them. Only since it last began to serve its user. null = not measured long enough to say.
  */
 export function powerBefore(samples: readonly Sample[], at: Instant): number | null {
-  const earlier = samples.filter((s) => s.at <= at && s.at > at - HISTORY_MS && measured(s));
+  const measuredEarlier = samples.filter((s) => s.at <= at && s.at > at - HISTORY_MS && measured(s));
+  const earlier = measuredEarlier.slice(measuredEarlier.findLastIndex((s) => !s.serving) + 1);
   let lowest: number | null = null;
   for (let i = 0; i < earlier.length; i++) {
     const j = earlier.findIndex((s) => s.at >= earlier[i]!.at + JUDGED_MS);

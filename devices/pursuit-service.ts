@@ -165,17 +165,23 @@ export function openPursuits(
     else open.delete(key);
   };
 
-  /** Until nothing is left to say at `now`. In stepped time the devices are asked again after every send. */
+  const step = async (now: Instant): Promise<void> => {
+    stepAt = now;
+    const answers = await Promise.all(drivers().map((driver) => driver.step(now, STEP_BOUND_MS)));
+    for (const device of answers.flatMap((answer) => answer.silent))
+      heard.refused('silent', { device, detail: 'did not answer the step' });
+  };
+  /**
+   * Until nothing is left to say at `now`. In stepped time devices first live up to `now`, so that what they are told then acts from then
+   * on; and they are asked again after every send.
+   */
   const converge = (now: Instant): Promise<void> =>
     converging(async () => {
+      if (clock.stepped && stepAt !== now) await step(now);
       for (let round = 0; round < ROUNDS_AT_MOST; round++) {
         const sent = await look(now);
-        if (clock.stepped && (sent || stepAt !== now)) {
-          stepAt = now;
-          const answers = await Promise.all(drivers().map((driver) => driver.step(now, STEP_BOUND_MS)));
-          for (const device of answers.flatMap((answer) => answer.silent))
-            heard.refused('silent', { device, detail: 'did not answer the step' });
-        } else if (touched.size === 0) break;
+        if (clock.stepped && sent) await step(now);
+        else if (touched.size === 0) break;
       }
       await keepSeen();
     });

@@ -9,6 +9,8 @@ import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../serv
 import type { Authenticate, Driver, Protocol } from './driver.ts';
 import { protocols } from './driver.ts';
 import { flexDriver } from './mqtt/flex.ts';
+import { ocppDriver } from './ocpp/csms.ts';
+import type { ChargingMemory } from './ocpp/station.ts';
 import { openPursuits, type Pursuits } from './pursuit-service.ts';
 import type { Instruction, Pursuit } from './reconcile.ts';
 import { type Report, reportHub } from './report-service.ts';
@@ -41,7 +43,10 @@ function make(deps: Deps): Room {
       serviceSecret: randomBytes(24).toString('base64url'),
     }),
   );
-  //OCPP drivers.set('ocpp1.6', ocppDriver({ ...config.ocpp, clock, authenticate, heard: pursuits.heard, log, memory: chargingMemory(deps) }));
+  drivers.set(
+    'ocpp1.6',
+    ocppDriver({ ...config.ocpp, clock, authenticate, heard: pursuits.heard, log, memory: chargingMemory(deps) }),
+  );
 
   return {
     bindings: [
@@ -110,7 +115,7 @@ function make(deps: Deps): Room {
         },
         getEndpoints: async () => ({
           mqttUrl: drivers.get('flex/1')!.endpoint(),
-          ocppUrl: drivers.get('ocpp1.6')?.endpoint() ?? '',
+          ocppUrl: drivers.get('ocpp1.6')!.endpoint(),
         }),
       }),
     ],
@@ -240,7 +245,7 @@ const authentication =
     return { discom: row.discom, deviceId };
   };
 
-const chargingMemory = ({ database }: Deps) => ({
+const chargingMemory = ({ database }: Deps): ChargingMemory => ({
   startSession: (device: { discom: string; deviceId: string }, start: store.SessionStart) =>
     store.startSession(database, device.discom, device.deviceId, start),
   stopSession: (
@@ -251,7 +256,6 @@ const chargingMemory = ({ database }: Deps) => ({
   openSessions: (device: { discom: string; deviceId: string }) => store.openSessions(database, device.discom, device.deviceId),
   keepFrames: (frames: readonly store.Frame[]) => store.keepFrames(database, frames),
 });
-export type ChargingMemory = ReturnType<typeof chargingMemory>;
 
 // Conversions.
 

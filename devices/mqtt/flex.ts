@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import mqtt from 'mqtt';
 import type { Logger } from 'pino';
 import type { Instant } from '../../services/domain/interval.ts';
@@ -107,6 +108,8 @@ export function flexDriver({ host, port, clock, authenticate, heard, log, servic
         clientId: `${ROOM_USER}-${process.pid}`,
         reconnectPeriod: 500,
       });
+      hurry(client);
+      client.on('connect', () => hurry(client));
       client.on('message', take);
       client.on('error', (error) => log.warn({ error: error.message }, 'the room lost the broker; it connects again'));
       await client.subscribeAsync(
@@ -130,5 +133,8 @@ export function flexDriver({ host, port, clock, authenticate, heard, log, servic
     },
   };
 }
+
+/** Small packets at once: Nagle's algorithm and delayed acknowledgements would cost 40 ms a turn. */
+export const hurry = (client: mqtt.MqttClient): void => void (client.stream as Partial<Socket>).setNoDelay?.(true);
 
 const idOf = ({ discom, deviceId }: DeviceKey): string => `${discom}/${deviceId}`;

@@ -2,6 +2,7 @@ import mqtt from 'mqtt';
 import { type Instant, type Interval, iso } from '../../services/domain/interval.ts';
 import { inTurn } from '../../services/host/signal.ts';
 import { timeTopic, topicOf } from '../mqtt/access.ts';
+import { hurry } from '../mqtt/flex.ts';
 import { type Message, readMessage } from '../mqtt/words.ts';
 import { TICK_MS } from './energy.ts';
 import { drawHome, type Home, type HomeHabits, home, type Shift } from './home.ts';
@@ -64,7 +65,7 @@ export function simulatedAc(
   const turn = inTurn();
 
   const tell = (about: string, message: object, retain = false): void => {
-    if (!client || (out && about !== 'step')) return;
+    if (!client || heardTime === null || (out && about !== 'step')) return;
     outbox.push(client.publishAsync(topic(about), JSON.stringify(message), { qos: 1, retain }).catch(() => {}));
   };
   const sent = async (): Promise<void> => {
@@ -122,7 +123,8 @@ export function simulatedAc(
     if (!gone) tell('status', { online: true, ts: iso(at) }, true);
   };
 
-  const command = (message: Message): void => {
+  /** Takes a command up, or not; the answer. */
+  const command = (message: Message): readonly [status: string, reason?: string] => {
     const id = String(message.id);
     const now = heardTime ?? world.origin;
     const [validFrom, validTo, expires] = [message.validFrom, message.validTo, message.expires].map((text) =>
@@ -131,13 +133,13 @@ export function simulatedAc(
     const known = taken.find((entry) => entry.id === id);
     if (message.action === 'end') {
       if (known) known.over = true;
-      return ack(id, 'ended', now);
+      return ['ended'];
     }
-    if (temper.refuses) return ack(id, 'rejected', now, 'not_now');
-    if (!known && now >= Math.min(expires!, validTo!)) return ack(id, 'expired', now);
+    if (temper.refuses) return ['rejected', 'not_now'];
+    if (!known && now >= Math.min(expires!, validTo!)) return ['expired'];
     const set = (message.set ?? {}) as { setpointDeltaC?: number; maxPowerW?: number };
     if (set.setpointDeltaC === undefined && set.maxPowerW !== undefined && !habits.ac.inverter)
-      return ack(id, 'rejected', now, 'not_capable');
+      return ['rejected', 'not_capable'];
     // Reaction and the asked-for randomness are drawn from the id: a repeat of the command acts at the same instant.
     const delay = (what: string, most: number) => between(0, most, world.seed, deviceId, id, what) * 1000;
     const from = Math.max(validFrom!, now) + delay('reaction', 20) + delay('start', Number(message.randomStartS ?? 0));
@@ -145,9 +147,8 @@ export function simulatedAc(
     const shift = { id, until, validTo: validTo!, setpointDeltaC: set.setpointDeltaC ?? 0, capW: set.maxPowerW ?? null };
     if (known) Object.assign(known, shift);
     else taken.push({ ...shift, from, applied: false, over: false });
-    if (known?.over) return ack(id, 'overridden', now, 'user');
-    ack(id, 'accepted', now);
-    if (known?.applied) ack(id, 'applied', now);
+    if (known?.over) return ['overridden', 'user'];
+    return [known?.applied ? 'applied' : 'accepted'];
   };
 
   const onMessage = (name: string, payload: Buffer): void => {
@@ -155,12 +156,15 @@ export function simulatedAc(
     if (!message || temper.dead) return;
     void turn(async () => {
       if (name === topic('command')) {
-        if (!out) command(message);
+        if (!out) {
+          const [status, reason] = command(message);
+          ack(String(message.id), status, heardTime ?? world.origin, reason);
+        }
         await sent();
       } else if (name === timeTopic(discom)) {
         const now = Date.parse(String(message.now));
         if (heardTime === null || now > heardTime) {
-          live(now);
+          live(now); // silently the first time: what was before it connected is nobody's business
           heardTime = now;
           if (place.at > world.origin) telemetry(place.at);
         }
@@ -184,6 +188,9 @@ export function simulatedAc(
       },
       false,
     );
+    const connected = client;
+    hurry(connected);
+    client.on('connect', () => hurry(connected));
     client.on('error', () => {});
     client.on('message', onMessage);
     const hello = async (): Promise<void> => {
@@ -202,9 +209,13 @@ export function simulatedAc(
         stepped: !temper.dead,
       };
       await client.subscribeAsync([topic('command'), timeTopic(discom)], { qos: 1 });
-      tell('info', about, true);
-      tell('status', { online: true, ts: iso(heardTime ?? world.origin) }, true);
-      await sent();
+      const ts = iso(heardTime ?? world.origin);
+      for (const [name, message] of [
+        ['info', about],
+        ['status', { online: true, ts }],
+      ] as const) {
+        await client.publishAsync(topic(name), JSON.stringify(message), { qos: 1, retain: true });
+      }
     };
     client.on('connect', () => void hello().catch(() => {}));
     await hello();

@@ -1,4 +1,4 @@
-import { HOUR, type Instant } from '../../services/domain/interval.ts';
+import { contains, HOUR, type Instant, type Interval } from '../../services/domain/interval.ts';
 import { type EnergyRegister, energyRegister, TICK_MS } from './energy.ts';
 import { between, happens } from './random.ts';
 import { type AirConditioner, type Comfort, type Room, type ThermalState, thermalStep } from './thermal.ts';
@@ -40,14 +40,20 @@ export function drawHome(world: World, deviceId: string): HomeHabits {
 }
 
 /** When people want it cool: from the late afternoon into the night, a little different every day. */
-export function wantsCool(world: World, deviceId: string, at: Instant): boolean {
-  const on = (day: number): boolean => {
-    const from = midnight(world, day) + between(14, 17.5, world.seed, deviceId, 'on', day) * HOUR;
-    const until = midnight(world, day) + between(23, 27, world.seed, deviceId, 'off', day) * HOUR;
-    return from <= at && at < until;
+export function coolHours(world: World, deviceId: string): (at: Instant) => boolean {
+  const hours = new Map<number, Interval>();
+  const of = (day: number): Interval => {
+    const known = hours.get(day);
+    if (known) return known;
+    const start = midnight(world, day) + between(14, 17.5, world.seed, deviceId, 'on', day) * HOUR;
+    const end = midnight(world, day) + between(23, 27, world.seed, deviceId, 'off', day) * HOUR;
+    hours.set(day, { start, end });
+    return { start, end };
   };
-  const day = localDay(world, at);
-  return on(day) || on(day - 1);
+  return (at) => {
+    const day = localDay(world, at);
+    return contains(of(day), at) || contains(of(day - 1), at);
+  };
 }
 
 /** One room lived twice: as it is, and as it would be had no command ever come. Both see the same weather and the same people. */
@@ -64,6 +70,7 @@ export type Home = {
 
 export function home(world: World, deviceId: string, habits: HomeHabits): Home {
   const cold: ThermalState = { roomC: outdoorC(world, world.origin), compressor: false, restedS: 3600, powerW: 0 };
+  const wantsCool = coolHours(world, deviceId);
   let at = world.origin;
   let actual = cold;
   let twin = cold;
@@ -87,20 +94,18 @@ export function home(world: World, deviceId: string, habits: HomeHabits): Home {
     twin: registers.twin,
     tick: (inForce) => {
       const outdoor = outdoorC(world, at);
-      mode = wantsCool(world, deviceId, at) ? 'cool' : 'off';
+      mode = wantsCool(at) ? 'cool' : 'off';
       const usual: Comfort = { mode, setC: habits.setC, capW: null };
-      const wish = inForce.reduce<Comfort>(
-        (w, s) => ({
-          ...w,
-          setC: w.setC + s.setpointDeltaC,
-          capW: s.capW === null ? w.capW : Math.min(w.capW ?? s.capW, s.capW),
-        }),
-        usual,
-      );
+      const caps = inForce.flatMap((shift) => shift.capW ?? []);
+      const warmer = inForce.reduce((sum, shift) => sum + shift.setpointDeltaC, 0);
+      const wish: Comfort = { mode, setC: habits.setC + warmer, capW: caps.length > 0 ? Math.min(...caps) : null };
       setC = wish.setC;
       const guarded = inForce.length > 0 && mode === 'cool' && actual.roomC > habits.guardC && actual.roomC > wish.setC;
-      actual = thermalStep(actual, habits.room, habits.ac, guarded ? usual : wish, outdoor, TICK_MS / 1000);
-      twin = thermalStep(twin, habits.room, habits.ac, usual, outdoor, TICK_MS / 1000);
+      const before = actual;
+      actual = thermalStep(before, habits.room, habits.ac, guarded ? usual : wish, outdoor, TICK_MS / 1000);
+      // The two lives are one until the first command parts them.
+      const parted = inForce.length > 0 || before !== twin;
+      twin = parted ? thermalStep(twin, habits.room, habits.ac, usual, outdoor, TICK_MS / 1000) : actual;
       registers.actual.add(at, actual.powerW);
       registers.twin.add(at, twin.powerW);
       at += TICK_MS;

@@ -21,7 +21,16 @@ export const localHour = (world: World, at: Instant): number => (at - midnight(w
 export function outdoorC(world: World, at: Instant): number {
   const day = localDay(world, at);
   const into = localHour(world, at) / 24;
-  const warmth = (d: number) => between(-1.5, 1.5, world.seed, 'weather', d);
+  const warmth = (d: number) => warmthOf(world, d);
   const drift = warmth(day) * (1 - into) + warmth(day + 1) * into;
   return 32 + drift + 5.5 * Math.cos(2 * Math.PI * (into - 15.5 / 24));
+}
+
+// Drawn once a day, not once a tick: a fleet's history is millions of ticks.
+const drawn = new WeakMap<World, Map<number, number>>();
+function warmthOf(world: World, day: number): number {
+  const days = drawn.get(world) ?? new Map<number, number>();
+  const warmth = days.get(day) ?? between(-1.5, 1.5, world.seed, 'weather', day);
+  drawn.set(world, days.set(day, warmth));
+  return warmth;
 }

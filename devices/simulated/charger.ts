@@ -1,0 +1,245 @@
+import { WebSocket } from 'ws';
+import { type Instant, iso } from '../../services/domain/interval.ts';
+import { inTurn } from '../../services/host/signal.ts';
+import type { Payload } from '../ocpp/frame.ts';
+import { type Link, link } from '../ocpp/link.ts';
+import type { SimulatedDevice, Temper } from './ac.ts';
+import { bay, drawPlug, type Plug, type Visit } from './car.ts';
+import { install, limitAt, type Profile, type Session } from './composition.ts';
+import { TICK_MS } from './energy.ts';
+import { between } from './random.ts';
+import type { World } from './world.ts';
+
+export type StationAccount = { readonly url: string; readonly deviceId: string; readonly secret: string };
+export type SimulatedCharger = SimulatedDevice & {
+  readonly plug: Plug;
+  /** The limit it would apply now, A per phase; null = none. */
+  limitA(): number | null;
+  /** What it holds now. */
+  profiles(): readonly Profile[];
+};
+export type ChargerSetting = { readonly plug?: Plug; readonly visits?: (day: number) => Visit | null };
+
+const VOLTS = 230;
+const CONNECTOR = 1;
+
+/** A charger with one connector that speaks OCPP 1.6J over its own socket. It knows the time from `currentTime` only. */
+export function simulatedCharger(
+  { url, deviceId, secret }: StationAccount,
+  world: World,
+  temper: Temper = {},
+  setting: ChargerSetting = {},
+): SimulatedCharger {
+  const plug = setting.plug ?? drawPlug(world, deviceId);
+  const place = bay(world, deviceId, plug, setting.visits);
+  let wire: Link | null = null;
+  let socket: WebSocket | null = null;
+  let heardTime: Instant = world.origin;
+  let profiles: Profile[] = [];
+  let session: Session | null = null;
+  let status = 'Available';
+  let sampledW = 0;
+  const turn = inTurn();
+
+  const call = async (action: string, payload: object): Promise<Payload> => {
+    const end = await wire?.call(action, () => payload);
+    return end?.kind === 'result' ? end.payload : {};
+  };
+  const say = async (next: string, at: Instant): Promise<void> => {
+    if (next === status) return;
+    status = next;
+    await call('StatusNotification', { connectorId: CONNECTOR, errorCode: 'NoError', status, timestamp: iso(at) });
+  };
+  const limit = (at: Instant): number | null => limitAt(profiles, at, session, plug.phases);
+  const meter = async (at: Instant): Promise<void> => {
+    const { powerW } = place;
+    sampledW = powerW;
+    const offered = Math.min(plug.maxA, limit(at) ?? plug.maxA);
+    const amps = (powerW / VOLTS / plug.phases).toFixed(1);
+    const perPhase = ['L1', 'L2', 'L3']
+      .slice(0, plug.phases)
+      .map((phase) => ({ value: amps, measurand: 'Current.Import', phase, unit: 'A' }));
+    const sampledValue = [
+      { value: String(place.register.read()), measurand: 'Energy.Active.Import.Register', unit: 'Wh' },
+      { value: String(powerW), measurand: 'Power.Active.Import', unit: 'W' },
+      { value: String(Math.round(offered * VOLTS * plug.phases)), measurand: 'Power.Offered', unit: 'W' },
+      ...perPhase,
+    ];
+    await call('MeterValues', {
+      connectorId: CONNECTOR,
+      ...(session ? { transactionId: session.transactionId } : {}),
+      meterValue: [{ timestamp: iso(at), sampledValue }],
+    });
+  };
+  const begin = async (at: Instant): Promise<void> => {
+    await say('Preparing', at);
+    const { transactionId } = await call('StartTransaction', {
+      connectorId: CONNECTOR,
+      idTag: `car-${deviceId}`.slice(0, 20),
+      meterStart: place.register.read(),
+      timestamp: iso(at),
+    });
+    session = { transactionId: Number(transactionId), startedAt: at };
+  };
+  const finish = async (at: Instant, reason: string): Promise<void> => {
+    if (!session) return;
+    await call('StopTransaction', {
+      transactionId: session.transactionId,
+      meterStop: place.register.read(),
+      timestamp: iso(at),
+      reason,
+    });
+    profiles = profiles.filter((p) => p.purpose !== 'TxProfile');
+    session = null;
+  };
+
+  /** Lives on until `now`. Frames are sent on the way; physics never waits for what they are answered. */
+  const live = async (now: Instant): Promise<void> => {
+    while (place.at + TICK_MS <= now) {
+      const at = place.at;
+      const change = place.turnover();
+      if (change === 'left') {
+        await finish(at, 'EVDisconnected');
+        await say('Available', at);
+      }
+      if (place.visit && !session) await begin(at);
+      const limitA = limit(at) ?? plug.maxA;
+      place.tick(temper.liar ? plug.maxA : limitA);
+      if (place.visit) await say(place.full ? 'SuspendedEV' : limitA < 6 && !temper.liar ? 'SuspendedEVSE' : 'Charging', at);
+      if (Math.abs(place.powerW - sampledW) > 200) await meter(place.at);
+      profiles = profiles.filter((p) => p.validTo === null || at < p.validTo);
+    }
+  };
+  // The same without a network.
+  const liveAlone = (now: Instant): void => {
+    while (place.at + TICK_MS <= now) {
+      place.turnover();
+      place.tick(plug.maxA);
+    }
+  };
+  const step = async (now: Instant): Promise<void> => {
+    heardTime = Math.max(heardTime, now);
+    await live(heardTime);
+    if (place.at > world.origin) await meter(place.at);
+  };
+
+  const setProfile = (payload: Payload): object => {
+    const p = payload.csChargingProfiles as Payload;
+    const schedule = p.chargingSchedule as Payload;
+    const instant = (value: unknown): Instant | null => (typeof value === 'string' ? Date.parse(value) : null);
+    const id = Number(p.chargingProfileId);
+    const transactionId = p.transactionId === undefined ? null : Number(p.transactionId);
+    if (temper.refuses || (p.chargingProfilePurpose === 'TxProfile' && transactionId !== session?.transactionId))
+      return { status: 'Rejected' };
+    const validFrom = instant(p.validFrom);
+    const acts =
+      profiles.find((known) => known.id === id)?.actsFrom ??
+      Math.max(validFrom ?? 0, heardTime) + between(5, 60, world.seed, deviceId, 'reaction', id) * 1000;
+    profiles = install(profiles, {
+      id,
+      connectorId: Number(payload.connectorId),
+      stackLevel: Number(p.stackLevel),
+      purpose: p.chargingProfilePurpose as Profile['purpose'],
+      kind: p.chargingProfileKind as Profile['kind'],
+      transactionId,
+      validFrom,
+      validTo: instant(p.validTo),
+      startSchedule: instant(schedule.startSchedule),
+      duration: schedule.duration === undefined ? null : Number(schedule.duration),
+      unit: schedule.chargingRateUnit as 'A' | 'W',
+      periods: schedule.chargingSchedulePeriod as Profile['periods'],
+      actsFrom: acts,
+    });
+    return { status: 'Accepted' };
+  };
+  const answers: Record<string, (payload: Payload) => object> = {
+    SetChargingProfile: setProfile,
+    ClearChargingProfile: ({ id }) => {
+      const before = profiles.length;
+      profiles = profiles.filter((p) => p.id !== id);
+      return { status: profiles.length < before ? 'Accepted' : 'Unknown' };
+    },
+    ChangeConfiguration: () => ({ status: 'Accepted' }),
+    GetConfiguration: () => ({ configurationKey: [{ key: 'ChargeProfileMaxStackLevel', readonly: true, value: '8' }] }),
+    RemoteStartTransaction: () => ({ status: 'Rejected' }),
+    RemoteStopTransaction: () => ({ status: 'Rejected' }),
+    TriggerMessage: ({ requestedMessage }) => {
+      if (requestedMessage !== 'Heartbeat') return { status: 'NotImplemented' };
+      void turn(heartbeat);
+      return { status: 'Accepted' };
+    },
+  };
+  const heartbeat = async (): Promise<void> => {
+    const { currentTime } = await call('Heartbeat', {});
+    if (typeof currentTime !== 'string') return;
+    await step(Date.parse(currentTime));
+    await call('DataTransfer', { vendorId: 'lachak', messageId: 'step', data: currentTime });
+  };
+
+  const connect = async (booting: boolean): Promise<void> => {
+    const opening = new WebSocket(`${url}/${encodeURIComponent(deviceId)}`, 'ocpp1.6', {
+      headers: { authorization: `Basic ${Buffer.from(`${deviceId}:${secret}`).toString('base64')}` },
+      perMessageDeflate: false,
+    });
+    await new Promise<void>((done, fail) => {
+      opening.once('open', () => done());
+      opening.once('error', fail);
+    });
+    socket = opening;
+    wire = link(opening, {
+      answer: (action, payload) => (temper.dead ? new Promise(() => {}) : Promise.resolve(answers[action]?.(payload) ?? null)),
+      unreadable: () => {},
+      closed: () => {},
+    });
+    if (booting) {
+      const { currentTime } = await call('BootNotification', {
+        chargePointVendor: 'Lachak',
+        chargePointModel: `sim-${plug.phases}p`,
+        firmwareVersion: '1',
+      });
+      heardTime = Math.max(heardTime, Date.parse(String(currentTime)) || world.origin);
+    }
+    if (temper.dead) return;
+    liveAlone(heardTime); // what was before it connected is nobody's business
+    await call('DataTransfer', { vendorId: 'lachak', messageId: 'stepped' });
+    await call('StatusNotification', { connectorId: CONNECTOR, errorCode: 'NoError', status, timestamp: iso(heardTime) });
+  };
+  const disconnect = (): void => {
+    wire?.terminate();
+    socket?.terminate();
+    wire = null;
+  };
+  const read = (which: 'register' | 'twin', from: Instant, to: Instant): number => {
+    if (temper.dead) liveAlone(to);
+    return place[which].between(from, to);
+  };
+
+  return {
+    deviceId,
+    plug,
+    limitA: () => limit(place.at),
+    profiles: () => profiles,
+    start: () => connect(true),
+    stop: async () => {
+      disconnect();
+      await turn(async () => {});
+    },
+    reboot: () =>
+      turn(async () => {
+        disconnect();
+        profiles = [];
+        const was = session;
+        await connect(true);
+        if (!was) return;
+        await finish(place.at, 'PowerLoss');
+        await begin(place.at);
+        status = 'Preparing';
+      }),
+    get now() {
+      return place.at;
+    },
+    energyWh: (from, to) => read('register', from, to),
+    unmanagedWh: (from, to) => read('twin', from, to),
+    savedWh: (from, to) => read('twin', from, to) - read('register', from, to),
+  };
+}

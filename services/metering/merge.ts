@@ -80,13 +80,7 @@ export function merge(input: MergeInput): Merged {
   }
   refused += validate(input, fresh, rowOf);
   const cells = changed(fresh, live, rowOf);
-  const statements: Statements = {
-    slot: Uint16Array.from(cells, (at) => Math.floor(at / meters)),
-    ordinal: Uint32Array.from(cells, (at) => at % meters),
-    importWh: Int32Array.from(cells, (at) => fresh.importWh[at]!),
-    exportWh: Int32Array.from(cells, (at) => fresh.exportWh[at]!),
-    quality: Uint8Array.from(cells, (at) => fresh.quality[at]!),
-  };
+  const statements = statementsAt(fresh, cells);
   let told = 0;
   for (const row of rowOf) if (row >= 0) told++;
   return {
@@ -137,6 +131,27 @@ export function merge(input: MergeInput): Merged {
     );
     return false;
   }
+}
+
+/** A loop and not `from` with a function: this is the path of every reading. */
+function statementsAt({ meters, importWh, exportWh, quality }: DayColumns, cells: readonly number[]): Statements {
+  const count = cells.length;
+  const said: Statements = {
+    slot: new Uint16Array(count),
+    ordinal: new Uint32Array(count),
+    importWh: new Int32Array(count),
+    exportWh: new Int32Array(count),
+    quality: new Uint8Array(count),
+  };
+  for (let i = 0; i < count; i++) {
+    const at = cells[i]!;
+    said.slot[i] = Math.floor(at / meters);
+    said.ordinal[i] = at % meters;
+    said.importWh[i] = importWh[at]!;
+    said.exportWh[i] = exportWh[at]!;
+    said.quality[i] = quality[at]!;
+  }
+  return said;
 }
 
 /** Runs every rule over the day as it will be; marks cells of `fresh` SUSPECT, takes impossible ones out. Answers how many. */

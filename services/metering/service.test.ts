@@ -101,6 +101,7 @@ describe('readings', () => {
       'm-3,2026-05-06T18:30:00.000Z,,,REJECTED,2026-05-09T01:00:00.000Z',
     ]);
     expect(await exported('2026-05-07')).toBe(text);
+    expect(await exported()).toContain(text.slice(text.indexOf('\n') + 1));
     expect(await send(text)).toMatchObject({ stored: 0n, unchanged: 3n });
   });
 
@@ -280,10 +281,11 @@ async function series(meterId: string, day: string, asOfMs: bigint) {
   };
 }
 
-async function exported(day: string): Promise<string> {
-  const span = { startMs: at(`${day}T00:00:00${IST}`), endMs: at(`${day}T00:00:00${IST}`) + 86_400_000n };
+async function exported(day?: string): Promise<string> {
+  const span =
+    day === undefined ? undefined : { startMs: at(`${day}T00:00:00${IST}`), endMs: at(`${day}T00:00:00${IST}`) + 86_400_000n };
   const parts: Uint8Array[] = [];
-  for await (const { chunk } of metering.exportReadings({ span }, { discom: 'BRPL' })) parts.push(chunk);
+  for await (const { chunk } of metering.exportReadings(span ? { span } : {}, { discom: 'BRPL' })) parts.push(chunk);
   return Buffer.concat(parts).toString('utf8');
 }
 

@@ -1,34 +1,24 @@
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { toBinary } from '@bufbuild/protobuf';
-import {
-  type ImportReadingsRequest,
-  type IngestReportSchema,
-  Metering,
-  PutSupplyRequestSchema,
-  type ReadingColumns,
-  ReadingColumnsSchema,
-  type SupplySpan as SupplySpanMessage,
-} from '../../gen/lachak/v1/metering_pb.ts';
-import type { Interval as IntervalMessage } from '../../gen/lachak/v1/types_pb.ts';
-import { SupplyState as WireState } from '../../gen/lachak/v1/types_pb.ts';
-import type { Instant, Interval } from '../domain/interval.ts';
+import { Metering, ReadingColumnsSchema } from '../../gen/lachak/v1/metering_pb.ts';
 import { invalid } from '../domain/outcome.ts';
-import { type Command, once } from '../host/command.ts';
-import { bind, type Caller, type Deps, type Handlers, type RoomMaker, type Tx } from '../host/room.ts';
+import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts';
 import { appendColumns, type Grids } from './columns.ts';
 import { noFindings } from './findings.ts';
 import { follow } from './follow-service.ts';
-import { hashing, ingest, plainBytes, type Report } from './ingest-service.ts';
-import { areasOf, connectionsNamed, metersNamed, placesNamed } from './places-store.ts';
+import { hashing, ingest, plainBytes } from './ingest-service.ts';
+import { asOf, command, knownAtOf, opened, packed, reportMessage, slotBytes, sourceOf, spanOf } from './messages-service.ts';
+import { metersNamed } from './places-store.ts';
 import { exportLines, meterDaysOf, type Reading, seriesOf, typicalLoads } from './read-service.ts';
 import { readingsReader } from './reader.ts';
 import { noRows } from './rows.ts';
-import { addSupply, supplyWithin, tileFiles, tilesOf } from './store.ts';
-import { areaPath, readSupply, SUPPLY_STATES, type SupplyStatement, supplyOf } from './supply.ts';
+import { tileFiles, tilesOf } from './store.ts';
+import { supplyHandlers } from './supply-service.ts';
 
 const TYPICAL_DAYS = 5;
+/** Every day that readings can be of. */
+const ALL_TIME = { start: 0, end: Date.UTC(9000, 0, 1) };
 
 export const room: RoomMaker = {
   name: 'metering',
@@ -160,10 +150,13 @@ function handlers(deps: Deps, reading: Reading): Handlers<typeof Metering> {
       return { meanW: loads.map((load) => BigInt(load ?? 0)), known: loads.map((load) => load !== null) };
     },
     exportReadings: async function* (request, caller) {
-      const lines = Readable.from(exportLines(reading, caller.discom, request.meterIds, request.span ? spanOf(request.span) : ALL_TIME), {
-        objectMode: false,
-        highWaterMark: 1 << 18,
-      });
+      const lines = Readable.from(
+        exportLines(reading, caller.discom, request.meterIds, request.span ? spanOf(request.span) : ALL_TIME),
+        {
+          objectMode: false,
+          highWaterMark: 1 << 18,
+        },
+      );
       // Level and header are fixed, so equal state gives equal bytes here too.
       const bytes = request.gzip ? lines.pipe(createGzip({ level: 6 })) : lines;
       lines.on('error', (error) => bytes.destroy(error));

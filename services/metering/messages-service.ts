@@ -1,0 +1,88 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ImportReadingsRequest, IngestReportSchema, ReadingColumns } from '../../gen/lachak/v1/metering_pb.ts';
+import type { Interval as IntervalMessage } from '../../gen/lachak/v1/types_pb.ts';
+import type { Instant, Interval } from '../domain/interval.ts';
+import { invalid } from '../domain/outcome.ts';
+import { MISSING } from '../domain/tile.ts';
+import type { Command } from '../host/command.ts';
+import type { Caller } from '../host/room.ts';
+import type { PackedColumns } from './columns.ts';
+import { hashing, type Report } from './ingest-service.ts';
+
+/** The first message, and the chunks of all of them. */
+export async function opened(
+  requests: AsyncIterable<ImportReadingsRequest>,
+): Promise<{ head: ImportReadingsRequest; chunks: AsyncIterable<Uint8Array> }> {
+  const source = requests[Symbol.asyncIterator]();
+  const first = await source.next();
+  if (first.done) throw invalid('wrong_header', 'nothing was sent', 'chunk');
+  const head = first.value;
+  const chunks = (async function* () {
+    yield head.chunk;
+    for (let next = await source.next(); !next.done; next = await source.next()) yield next.value.chunk;
+  })();
+  return { head, chunks };
+}
+
+/** An empty command id is made of subject and content, so that repeating a delivery changes nothing. */
+export function command(caller: Caller, commandId: string, verb: string, content: string | Uint8Array): Command {
+  const hash = hashing();
+  hash.add(Buffer.from(`${caller.subject}\n`));
+  hash.add(typeof content === 'string' ? Buffer.from(content) : content);
+  const id = commandId || `content-${hash.hex()}`;
+  return { discom: caller.discom, organisation: caller.organisation, commandId: id, verb, content };
+}
+
+/** A source delivers only for its own meters; the DISCOM's people and other rooms for all. */
+export const sourceOf = (caller: Caller): string | null =>
+  caller.roles.some((role) => role === 'operator' || role === 'room') ? null : caller.subject;
+
+/** Instants on the wire: 0 = now. Nothing can be known before its time. */
+export function knownAtOf(ms: bigint, now: Instant): Instant {
+  if (Number(ms) > now)
+    throw invalid('known_at_in_future', `known_at ${new Date(Number(ms)).toISOString()} lies in the future`, 'known_at_ms');
+  return ms === 0n ? now : Number(ms);
+}
+
+export const asOf = (ms: bigint, now: Instant): Instant => (ms === 0n ? now : Number(ms));
+
+export function spanOf(message: IntervalMessage | undefined, field = 'span'): Interval {
+  if (!message || message.endMs <= message.startMs)
+    throw invalid('interval_must_be_positive', `${field} must end after it starts`, field);
+  return { start: Number(message.startMs), end: Number(message.endMs) };
+}
+
+export const packed = (message: ReadingColumns, knownAt: Instant): PackedColumns => ({
+  start: Number(message.startMs),
+  intervalMinutes: message.intervalMinutes,
+  slots: message.slots,
+  meterIds: message.meterIds,
+  importWh: int32s(message.importWh, 'import_wh'),
+  exportWh: message.exportWh.length === 0 ? null : int32s(message.exportWh, 'export_wh'),
+  quality: message.quality.length === 0 ? null : message.quality,
+  knownAt,
+});
+
+function int32s(bytes: Uint8Array, field: string): Int32Array {
+  if (bytes.length % 4 !== 0) throw invalid('columns_malformed', `${field} must be little-endian i32 values`, field);
+  return new Int32Array(Uint8Array.from(bytes).buffer);
+}
+
+export const slotBytes = (slots: { importWh: Int32Array; exportWh: Int32Array; quality: Uint8Array }) => ({
+  importWh: new Uint8Array(slots.importWh.buffer),
+  exportWh: slots.exportWh.every((wh) => wh === MISSING) ? new Uint8Array(0) : new Uint8Array(slots.exportWh.buffer),
+  quality: slots.quality,
+});
+
+export const reportMessage = (report: Report, repeated: boolean): MessageInitShape<typeof IngestReportSchema> => ({
+  rows: BigInt(report.rows),
+  stored: BigInt(report.stored),
+  unchanged: BigInt(report.unchanged),
+  rejected: BigInt(report.rejected),
+  suspect: BigInt(report.suspect),
+  findings: report.findings.map((finding) => ({ ...finding, line: BigInt(finding.line) })),
+  counts: Object.fromEntries(Object.entries(report.counts).map(([code, count]) => [code, BigInt(count)])),
+  meters: BigInt(report.meters),
+  days: report.days,
+  repeatedCommand: repeated,
+});

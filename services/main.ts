@@ -8,7 +8,8 @@ type Command = { readonly says: string; readonly run: (argv: string[]) => Promis
 const commands: Readonly<Record<string, Command>> = {
   start: {
     says: 'run the rooms; everything is kept in one folder',
-    run: async (argv) => (await import('./host/start-cli.ts')).startCommand(argv, (await import('./roster.ts')).roster),
+    run: async (argv) =>
+      (await import('./host/start-cli.ts')).startCommand(argv, async () => (await import('./roster.ts')).roster),
   },
   demo: {
     says: 'one peak event, from programme to signed statements, on simulated or your own homes',

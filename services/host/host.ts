@@ -35,13 +35,14 @@ export type Host = {
 };
 export type Start = {
   readonly config: Config;
-  readonly rooms: readonly RoomMaker[];
+  /** May still be loading: the stores are opened meanwhile. */
+  readonly rooms: readonly RoomMaker[] | Promise<readonly RoomMaker[]>;
   readonly log: Logger;
   readonly careless?: boolean;
 };
 
 /** Locks the folder, opens the stores, makes the rooms in order, serves them, starts them. What was opened is closed when it fails. */
-export async function startHost({ config, rooms, log, careless = false }: Start): Promise<Host> {
+export async function startHost({ config, rooms: coming, log, careless = false }: Start): Promise<Host> {
   const folder = resolve(config.folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const open = new Closing(log);
@@ -77,6 +78,7 @@ export async function startHost({ config, rooms, log, careless = false }: Start)
         lazily(() => wires.current!.client(service, (discom) => tokens.ofRoom(room, discom)));
 
     const announced = new Map<string, string>();
+    const rooms = await coming;
     const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
     const made: Room[] = rooms.map(({ name, make }, i) => {
       const own = join(folder, name);

@@ -16,17 +16,20 @@ which one process at a time may use; a start in the same folder goes on where th
 const STOP_WITHIN_MS = 9500;
 
 /** `lachak start`: resolves with the exit code once it has been told to stop and has stopped. */
-export async function startCommand(argv: readonly string[], roster: readonly RoomMaker[]): Promise<number> {
+export async function startCommand(argv: readonly string[], loadRoster: () => Promise<readonly RoomMaker[]>): Promise<number> {
   const { values, positionals } = readWords(argv, settingFlags);
   if (values.help) {
+    const roster = await loadRoster();
     process.stdout.write(`${HELP}Rooms: ${roster.map((room) => room.name).join(', ')}\n\n${settingsHelp()}\n\n${EXIT_CODES}\n`);
     return EXIT.done;
   }
-  const rooms = chosen(roster, positionals);
   const { config } = loadConfig(values, process.env);
   const log = openLog(config);
   const began = performance.now();
   const told = untilTold();
+  // Loading the rooms keeps this thread busy for a second: PostgreSQL starts beside it.
+  const rooms = new Promise<void>((next) => setImmediate(next)).then(loadRoster).then((roster) => chosen(roster, positionals));
+  rooms.catch(() => {}); // startHost waits for it, and tells
   let host: Host;
   try {
     host = await startHost({ config, rooms, log });
@@ -38,7 +41,7 @@ export async function startCommand(argv: readonly string[], roster: readonly Roo
     ...[...host.announced].map(([what, address]) => `${what.padEnd(8)} ${address}`),
     `data     ${config.folder}`,
     `token    lachak token --role operator --discom YOURS --folder ${config.folder}`,
-    `ready    ${rooms.length} rooms in ${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops`,
+    `ready    ${(await rooms).length} rooms in ${((performance.now() - began) / 1000).toFixed(1)} s; Ctrl-C stops`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 

@@ -7,6 +7,7 @@ import { type Message, readMessage } from '../mqtt/words.ts';
 import { TICK_MS } from './energy.ts';
 import { drawHome, type Home, type HomeHabits, home, type Shift } from './home.ts';
 import { between } from './random.ts';
+import { timelineOf } from './timeline.ts';
 import type { World } from './world.ts';
 
 /** How a device misbehaves; nothing given = it does as it is told. */
@@ -169,6 +170,7 @@ export function simulatedAc(
           if (place.at > world.origin) telemetry(place.at);
         }
         await sent();
+        await timelineOf(world).hear(now);
         tell('step', { step: message.step });
         await sent();
       }

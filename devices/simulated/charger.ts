@@ -8,6 +8,7 @@ import { bay, drawPlug, type Plug, type Visit } from './car.ts';
 import { install, limitAt, type Profile, type Session } from './composition.ts';
 import { TICK_MS } from './energy.ts';
 import { between } from './random.ts';
+import { timelineOf } from './timeline.ts';
 import type { World } from './world.ts';
 
 export type StationAccount = { readonly url: string; readonly deviceId: string; readonly secret: string };
@@ -39,6 +40,10 @@ export function simulatedCharger(
   let session: Session | null = null;
   let status = 'Available';
   let sampledW = 0;
+  let out = false;
+  let forgetTime = (): void => {};
+  /** What could not be sent, in order: told when it is back (1.6 §3.7.1). */
+  let owed: (() => Promise<void>)[] = [];
   const turn = inTurn();
 
   const call = async (action: string, payload: object): Promise<Payload> => {
@@ -48,10 +53,11 @@ export function simulatedCharger(
   const say = async (next: string, at: Instant): Promise<void> => {
     if (next === status) return;
     status = next;
-    await call('StatusNotification', { connectorId: CONNECTOR, errorCode: 'NoError', status, timestamp: iso(at) });
+    if (!out) await call('StatusNotification', { connectorId: CONNECTOR, errorCode: 'NoError', status, timestamp: iso(at) });
   };
   const limit = (at: Instant): number | null => limitAt(profiles, at, session, plug.phases);
   const meter = async (at: Instant): Promise<void> => {
+    if (out) return;
     const { powerW } = place;
     sampledW = powerW;
     const offered = Math.min(plug.maxA, limit(at) ?? plug.maxA);
@@ -72,6 +78,7 @@ export function simulatedCharger(
     });
   };
   const begin = async (at: Instant): Promise<void> => {
+    if (out) return; // it charges all the same; the session is told when it is back
     await say('Preparing', at);
     const { transactionId } = await call('StartTransaction', {
       connectorId: CONNECTOR,
@@ -83,20 +90,33 @@ export function simulatedCharger(
   };
   const finish = async (at: Instant, reason: string): Promise<void> => {
     if (!session) return;
-    await call('StopTransaction', {
-      transactionId: session.transactionId,
-      meterStop: place.register.read(),
-      timestamp: iso(at),
-      reason,
-    });
+    const stop = { transactionId: session.transactionId, meterStop: place.register.read(), timestamp: iso(at), reason };
+    const tell = async (): Promise<void> => void (await call('StopTransaction', stop));
     profiles = profiles.filter((p) => p.purpose !== 'TxProfile');
     session = null;
+    if (out) owed.push(tell);
+    else await tell();
+  };
+  /** Leaves the network and comes back to it, as its temper has it. */
+  const network = async (at: Instant): Promise<void> => {
+    const gone = (temper.dropOuts ?? []).some((span) => span.start <= at && at < span.end);
+    if (gone === out) return;
+    out = gone;
+    if (gone) {
+      disconnect();
+      forgetTime = timelineOf(world).listen((now) => turn(() => step(now)));
+      return;
+    }
+    forgetTime();
+    await connect(false);
+    for (const tell of owed.splice(0)) await tell();
   };
 
   /** Lives on until `now`. Frames are sent on the way; physics never waits for what they are answered. */
   const live = async (now: Instant): Promise<void> => {
     while (place.at + TICK_MS <= now) {
       const at = place.at;
+      await network(at);
       const change = place.turnover();
       if (change === 'left') {
         await finish(at, 'EVDisconnected');
@@ -120,6 +140,7 @@ export function simulatedCharger(
   const step = async (now: Instant): Promise<void> => {
     heardTime = Math.max(heardTime, now);
     await live(heardTime);
+    await network(heardTime);
     if (place.at > world.origin) await meter(place.at);
   };
 
@@ -172,7 +193,10 @@ export function simulatedCharger(
   const heartbeat = async (): Promise<void> => {
     const { currentTime } = await call('Heartbeat', {});
     if (typeof currentTime !== 'string') return;
-    await step(Date.parse(currentTime));
+    const now = Date.parse(currentTime);
+    await step(now);
+    if (out) return;
+    await timelineOf(world).hear(now);
     await call('DataTransfer', { vendorId: 'lachak', messageId: 'step', data: currentTime });
   };
 
@@ -200,7 +224,7 @@ export function simulatedCharger(
       heardTime = Math.max(heardTime, Date.parse(String(currentTime)) || world.origin);
     }
     if (temper.dead) return;
-    liveAlone(heardTime); // what was before it connected is nobody's business
+    if (booting) liveAlone(heardTime); // what was before it connected is nobody's business
     await call('DataTransfer', { vendorId: 'lachak', messageId: 'stepped' });
     await call('StatusNotification', { connectorId: CONNECTOR, errorCode: 'NoError', status, timestamp: iso(heardTime) });
   };
@@ -221,6 +245,7 @@ export function simulatedCharger(
     profiles: () => profiles,
     start: () => connect(true),
     stop: async () => {
+      forgetTime();
       disconnect();
       await turn(async () => {});
     },

@@ -1,0 +1,112 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Access } from '../../gen/lachak/v1/access_pb.ts';
+import { invalid } from '../domain/outcome.ts';
+import { EXIT, readWords } from '../host/cli.ts';
+import { defaults } from '../host/config.ts';
+import { type Host, startHost } from '../host/host.ts';
+import { openLog } from '../host/log.ts';
+import type { RoomMaker } from '../host/room.ts';
+import { openDesk } from './desk.ts';
+import { AGGREGATOR, homes, participantOf } from './homes.ts';
+import { ownReadings } from './london.ts';
+import { setScene, tell } from './story.ts';
+
+const HELP = `lachak demo [options]
+
+One peak event in a made-up town: a programme, 100 homes and 20 chargers that consent and enrol, a hot evening on which devices obey,
+refuse, lie and fall silent, meters, baselines, credits, and signed statements. All rooms, PostgreSQL, an MQTT broker and an OCPP
+server run in this process; the devices are clients on real sockets.
+
+  --out DIR         where statements, keys, cores and readings are left (default demo-out; emptied first)
+  --readings FILE   your own half-hourly readings (meter_id,interval_start,import_wh,export_wh; CSV or gzip) as the homes
+  --seed N          other homes, weather and tempers (default 1); the same seed gives the same statements
+  --port N          of the console (default: a free one)
+  --serve           stay up afterwards, to look around in the console
+`;
+
+/** Only the demo has secrets that everybody knows. */
+const PASSWORD = 'demo-password';
+
+export async function demoCommand(argv: readonly string[], roster: readonly RoomMaker[]): Promise<number> {
+  const { values } = readWords(argv, {
+    out: { type: 'string' },
+    readings: { type: 'string' },
+    seed: { type: 'string' },
+    port: { type: 'string' },
+    serve: { type: 'boolean' },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  const seed = whole(values.seed ?? '1', 'seed');
+  const port = whole(values.port ?? '0', 'port');
+  const out = resolve(String(values.out ?? 'demo-out'));
+  const began = performance.now();
+  const say = (line: string): void => void process.stdout.write(`${seconds(began).padStart(6)}  ${line}\n`);
+
+  const own = values.readings ? await ownReadings(String(values.readings)) : null;
+  if (own) say(`${own.meterIds.length} homes of ${values.readings}; the event is on ${own.eventDay}: ${own.why}`);
+  const scene = setScene(seed, own);
+  if (own)
+    say(
+      'their event-day readings are their own minus what the simulated devices and households left off; the chargers are generated',
+    );
+  const folder = join(out, 'house');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  const config = {
+    ...defaults,
+    folder,
+    clock: 'stepped' as const,
+    clockStart: scene.times.morning,
+    gateway: { ...defaults.gateway, port },
+    mqtt: { ...defaults.mqtt, port: 0 },
+    ocpp: { ...defaults.ocpp, port: 0 },
+  };
+  const host = await startHost({ config, rooms: roster, log: openLog({ ...config, log: { level: 'warn' } }) });
+  try {
+    say(`${roster.length} rooms are up on embedded PostgreSQL, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
+    const told = await tell(host, scene, out, say);
+    await openAccounts(host);
+    process.stdout.write(told);
+    process.stdout.write(
+      `\nStatements, keys, cores and readings: ${out}\nCheck them:  npx lachak verify ${out}/statements/*.json --readings ${out}/readings.csv.gz\n`,
+    );
+    if (!values.serve) {
+      process.stdout.write(`Look around: npm run demo -- --serve\nThe story took ${seconds(began)}.\n`);
+      return EXIT.done;
+    }
+    process.stdout.write(
+      `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD}); Ctrl-C ends\n`,
+    );
+    await new Promise<void>((done) => {
+      process.once('SIGINT', () => done());
+      process.once('SIGTERM', () => done());
+    });
+    return EXIT.done;
+  } finally {
+    await host.stop();
+  }
+}
+
+async function openAccounts(host: Host): Promise<void> {
+  const access = host.connectAs('demo')(Access);
+  const operator = await openDesk(host).as('operator');
+  const household = participantOf(homes(0)[0]!);
+  const people = [
+    { userId: 'operator', roles: ['operator'] },
+    { userId: 'aggregator', roles: ['aggregator'], organisationId: AGGREGATOR },
+    { userId: 'consumer', roles: ['consumer'], participantId: household },
+  ];
+  for (const person of people) await access.putUser({ password: PASSWORD, ...person }, operator);
+}
+
+function whole(text: string | boolean, name: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw invalid('usage', `--${name} must be a whole number, not "${text}"`);
+  return value;
+}
+
+const seconds = (began: number): string => `${((performance.now() - began) / 1000).toFixed(1)} s`;

@@ -124,7 +124,8 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
               statements.exportWh[i]!,
               statements.quality[i]!,
             );
-          const path = tilePath(discom, place.shard, place.day, place.intervalMinutes, version);
+          const digest = sha256Hex(bytes);
+          const path = tilePath(discom, { ...place, version, digest });
           waiting.push({ path, bytes });
           bytesWaiting += bytes.length;
           written.push({
@@ -134,7 +135,7 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
             meters: count,
             delta,
             path,
-            digest: sha256Hex(bytes),
+            digest,
             merkleRoot: Buffer.from(tileRoot(place, day.columns, ids, sha256)).toString('hex'),
             statements: merged.stored,
             correction: merged.correction,
@@ -247,14 +248,10 @@ async function surroundings(tx: Tx, discom: string, groups: readonly Group[], no
   const supply = await supplyWithin(tx, discom, span.start, span.end, now);
   const areas = supply.length > 0 ? await areasOf(tx, discom) : new Map();
   const connectionAt = (meter: KnownMeter, at: Instant) => connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [];
-  const byOrdinal = (place: TilePlace): (KnownMeter | undefined)[] => {
-    const sparse: (KnownMeter | undefined)[] = [];
-    for (const meter of ofShard.get(place.shard) ?? []) sparse[meter.ordinal] = meter;
-    return Array.from(sparse);
-  };
+  const byOrdinal = new Map([...ofShard].map(([shard, meters]) => [shard, inOrder(meters)]));
   return {
     shard: (place: TilePlace) => {
-      const meters = byOrdinal(place);
+      const meters = byOrdinal.get(place.shard) ?? [];
       const own = meters.map((meter) =>
         meter?.zone === place.zone && meter.intervalMinutes === place.intervalMinutes ? meter : undefined,
       );
@@ -268,7 +265,7 @@ async function surroundings(tx: Tx, discom: string, groups: readonly Group[], no
     },
     tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeKey(place)) ?? [],
     explained: (place: TilePlace, ordinal: number, slot: number): boolean => {
-      const meter = ofShard.get(place.shard)?.find((one) => one.ordinal === ordinal);
+      const meter = byOrdinal.get(place.shard)?.[ordinal];
       if (!meter || supply.length === 0) return false;
       const start = place.dayStart + slot * place.intervalMinutes * 60_000;
       const connection = connectionAt(meter, start);
@@ -277,6 +274,12 @@ async function surroundings(tx: Tx, discom: string, groups: readonly Group[], no
       return supplyOf(supply, (at) => areaPath(connection, areas, at), id, window).some(({ state: of }) => of !== 'UNKNOWN');
     },
   };
+}
+
+function inOrder(meters: readonly KnownMeter[]): (KnownMeter | undefined)[] {
+  const sparse: (KnownMeter | undefined)[] = [];
+  for (const meter of meters) sparse[meter.ordinal] = meter;
+  return Array.from(sparse);
 }
 
 /** What is stored of one day, laid version by version as the groups' known_at go up. */

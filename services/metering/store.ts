@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Instant } from '../domain/interval.ts';
@@ -190,14 +189,14 @@ export function tileFiles(folder: string): TileFiles {
   };
 }
 
-/** `tiles/<discom>/<shard>/<day>/<minutes>m-<version>-<unique>.tile`: never written twice, so a retry cannot tear what is named. */
-export const tilePath = (discom: string, shard: number, day: CivilDay, intervalMinutes: number, version: number): string =>
+/** `tiles/<discom>/<shard>/<day>/<minutes>m-<version>-<digest>.tile`: another content has another name, so a retry cannot tear what is named. */
+export const tilePath = (discom: string, of: Pick<TileRow, 'shard' | 'day' | 'intervalMinutes' | 'version' | 'digest'>): string =>
   join(
     'tiles',
     encodeURIComponent(discom).replaceAll('.', '%2E'),
-    String(shard),
-    day,
-    `${intervalMinutes}m-${version}-${randomUUID().slice(0, 8)}.tile`,
+    String(of.shard),
+    of.day,
+    `${of.intervalMinutes}m-${of.version}-${of.digest.slice(0, 16)}.tile`,
   );
 
 async function synced(path: string, flags: 'w' | 'r', bytes?: Uint8Array): Promise<void> {

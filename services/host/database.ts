@@ -20,10 +20,14 @@ export function openDatabases(connection: Connection | string, log: Logger): Dat
   const reach = typeof connection === 'string' ? { connectionString: connection } : connection;
   const pools: pg.Pool[] = [];
   const clients = new Set<pg.Client>();
+  let closing = false;
   const open = async (schema: string, sources: Parameters<typeof migrate>[2]): Promise<Database> => {
     if (!/^[a-z_]+$/.test(schema)) throw new RangeError(`${schema} is no schema name`);
     const pool = new pg.Pool({ ...reach, max: 4, types, connectionTimeoutMillis: 30_000, options: `-c search_path=${schema}` });
-    pool.on('error', (error) => log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'));
+    pool.on(
+      'error',
+      (error) => closing || log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'),
+    );
     pools.push(pool);
     const client = await pool.connect();
     try {
@@ -49,6 +53,7 @@ export function openDatabases(connection: Connection | string, log: Logger): Dat
       return client;
     },
     close: async () => {
+      closing = true;
       await Promise.all([...pools.map((pool) => pool.end()), ...[...clients].map((client) => client.end().catch(() => {}))]);
     },
   };

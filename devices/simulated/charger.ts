@@ -43,7 +43,7 @@ export function simulatedCharger(
   let out = false;
   let forgetTime = (): void => {};
   /** What could not be sent, in order: told when it is back (1.6 §3.7.1). */
-  let owed: (() => Promise<void>)[] = [];
+  const owed: (() => Promise<void>)[] = [];
   const turn = inTurn();
 
   const call = async (action: string, payload: object): Promise<Payload> => {

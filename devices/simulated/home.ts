@@ -26,7 +26,7 @@ export function drawHome(world: World, deviceId: string): HomeHabits {
   const draw = (from: number, to: number, what: string) => between(from, to, world.seed, deviceId, what);
   const setC = Math.round(draw(23, 26, 'set') * 2) / 2;
   return {
-    room: { massWhPerK: draw(450, 750, 'mass'), lossWPerK: draw(190, 290, 'loss'), gainsW: draw(250, 600, 'gains') },
+    room: { massWhPerK: draw(450, 750, 'mass'), lossWPerK: draw(150, 230, 'loss'), gainsW: draw(200, 450, 'gains') },
     ac: {
       ratedW: Math.round(draw(1100, 1900, 'rated') / 50) * 50,
       cop: draw(2.9, 3.6, 'cop'),
@@ -45,7 +45,7 @@ export function coolHours(world: World, deviceId: string): (at: Instant) => bool
   const of = (day: number): Interval => {
     const known = hours.get(day);
     if (known) return known;
-    const start = midnight(world, day) + between(14, 17.5, world.seed, deviceId, 'on', day) * HOUR;
+    const start = midnight(world, day) + between(12, 16, world.seed, deviceId, 'on', day) * HOUR;
     const end = midnight(world, day) + between(23, 27, world.seed, deviceId, 'off', day) * HOUR;
     hours.set(day, { start, end });
     return { start, end };

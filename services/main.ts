@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'compute baselines and delivered energy from readings and a request file',
     run: async (argv) => (await import('./performance/baseline-cli.ts')).baselineCommand(argv),
   },
+  verify: {
+    says: 'recompute signed statements offline, from the readings they name',
+    run: async (argv) => (await import('./verify.ts')).verifyCommand(argv),
+  },
   token: {
     says: 'make a token for the API or for gRPC',
     run: async (argv) => (await import('./host/token-cli.ts')).tokenCommand(argv),

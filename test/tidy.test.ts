@@ -30,7 +30,7 @@ const speaksOrRemembers = /(^|\/)([a-z]+-)?(service|store)(-[a-z]+)?\.ts$/;
 /** Files that neither only think, nor speak, nor remember: each has its reason. */
 const exceptions: readonly [RegExp, string][] = [
   [/^services\/(host|gateway|demo)\//, 'the process, the HTTP door, and the story told with them'],
-  [/^services\/(main|roster)\.ts$/, 'the command'],
+  [/^services\/(main|roster|verify)\.ts$/, 'the command'],
   [/^devices\/(mqtt|ocpp|simulated)\//, 'drivers and simulators speak over sockets'],
   [/-cli\.ts$/, 'commands read files and print'],
   [/^services\/performance\/(kernel|[a-z]+-file|readings-csv)\.ts$/, 'WebAssembly memory, and files read into it'],

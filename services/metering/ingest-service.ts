@@ -162,6 +162,7 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
       return report;
     }),
   );
+  killPoint('metering.after_commit');
   const { stored, unchanged, rejected, suspect } = outcome;
   log.info(
     { discom, rows: lines, stored, unchanged, rejected, suspect, repeated, ms: Math.round(performance.now() - started) },

@@ -91,10 +91,13 @@ export type Portfolio = {
 export function portfolio(energies: readonly CreditedEnergy[], terms: PayTerms): Portfolio {
   const individuals = sum(energies.map((energy) => energy.individual));
   const delivered = sum(energies.map((energy) => energy.delivered));
+  return { points: energies.length, individuals, delivered, scale: scaleOf(individuals, delivered, terms) };
+}
+
+export function scaleOf(individuals: Rational, delivered: Rational, terms: PayTerms): Rational {
   const reconciled = terms.reconciled || terms.netting === 'NET_PORTFOLIO';
   const bound = greatest(ZERO, delivered);
-  const scale = reconciled && compare(individuals, bound) > 0 ? divide(bound, individuals) : ONE;
-  return { points: energies.length, individuals, delivered, scale };
+  return reconciled && compare(individuals, bound) > 0 ? divide(bound, individuals) : ONE;
 }
 
 const capped = (delivered: Rational, baseline: Rational, { capOfBaseline }: PayTerms): Rational =>

@@ -17,6 +17,7 @@ export type World = {
   /** What a measuring with this cut-off finds. */
   points: (asOfMs: number) => readonly Point[];
   shards: number;
+  coreSha256: string;
   measured: string[];
 };
 
@@ -75,7 +76,7 @@ function performance(world: World, { database, facts }: Deps) {
           digest: '',
           asOfMs,
           points,
-          coreSha256: 'c0'.repeat(32),
+          coreSha256: world.coreSha256,
         };
         await database.tx((tx) =>
           facts.publish(tx, {

@@ -36,6 +36,7 @@ const world: World = {
   },
   noticeAtMs: WINDOW_START - 2 * HOUR,
   shards: 2,
+  coreSha256: 'c0'.repeat(32),
   measured: [],
   // The late reading of B arrives before the INITIAL cut-off.
   points: (asOf) => [

@@ -2,7 +2,7 @@ import type { Instant } from '../domain/interval.ts';
 import type { Queryable, Tx } from '../host/room.ts';
 import type { Stage } from './terms.ts';
 
-// Events and runs. Money, statements and the log are in store-money.ts, what other rooms said in store-links.ts.
+// Events and runs. Money, statements and the log are in money-store.ts, what other rooms said in links-store.ts.
 
 export type EventRow = {
   readonly discom: string;

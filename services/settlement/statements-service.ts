@@ -7,6 +7,7 @@ import type { Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { type Evidence, type StatementFile, signedBytes } from './credential.ts';
 import { hex } from './log.ts';
+import * as money from './money-store.ts';
 import type { Figures } from './run-rows.ts';
 import {
   brief,
@@ -16,10 +17,9 @@ import {
   participantPayload,
   type RunContext,
 } from './statement.ts';
+import type { StatementRow } from './statements-store.ts';
 import type { EventRow, RunRow } from './store.ts';
 import * as store from './store.ts';
-import * as money from './store-money.ts';
-import type { StatementRow } from './store-statements.ts';
 
 export const statementId = (discom: string, runId: string, kind: PartyKind, party: string): string =>
   derivedId('statement', discom, runId, kind, party);

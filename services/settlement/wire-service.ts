@@ -4,23 +4,16 @@ import type { PointResult } from '../../gen/lachak/v1/performance_pb.ts';
 import type { Meter } from '../../gen/lachak/v1/registry_pb.ts';
 import { Register, SupplyState } from '../../gen/lachak/v1/types_pb.ts';
 import type { Json } from '../domain/canonical.ts';
+import type { MeterLink } from './links-store.ts';
+import type { Measured, RegisterOf } from './payload.ts';
 import type { Point, Slot, SupplyWord } from './point.ts';
 import { exact, rational, readExact } from './rational.ts';
 import type { Figures } from './run-rows.ts';
 import { stageNumber } from './stages.ts';
+import type { StatementRow } from './statements-store.ts';
 import type { RunRow } from './store.ts';
-import type { MeterLink } from './store-links.ts';
-import type { StatementRow } from './store-statements.ts';
 
 // Between the wire's messages and the room's words.
-
-/** What a register of a settlement point was, so that anyone can read it off the same meters. */
-export type RegisterOf = Omit<MeterLink, 'connectionId' | 'parentMeterId'> & {
-  /** An enrolled sub-meter that is taken off. */
-  readonly taken: boolean;
-};
-/** A point with its registers: what is kept and printed. */
-export type Measured = Point & { readonly registers: readonly RegisterOf[] };
 
 export function measuredOf(result: PointResult, household: boolean, registers: readonly RegisterOf[]): Measured {
   const over = (num: string): string | null =>

@@ -17,19 +17,20 @@ import { rootClaim } from './credential.ts';
 import { carried } from './credit.ts';
 import { grouped } from './grouped.ts';
 import { deltaPostings } from './ledger.ts';
+import * as links from './links-store.ts';
 import { hex } from './log.ts';
+import * as money from './money-store.ts';
+import type { Measured } from './payload.ts';
 import { add, exact, type Rational, readExact, ZERO } from './rational.ts';
 import { creditKeys, dueBefore, dueOf, figuresOfRun, statementsOf } from './run-rows.ts';
-import { contextOf, leafOf, statementId } from './service-statements.ts';
-import { type Measured, measuredOf } from './service-wire.ts';
 import { type Settlement, settle } from './settle.ts';
 import { atCutOff, differs, nextRun, stageNumber } from './stages.ts';
 import { figuresOf, lineJson, participantPayload } from './statement.ts';
+import { contextOf, leafOf, statementId } from './statements-service.ts';
+import * as statements from './statements-store.ts';
 import * as store from './store.ts';
-import * as links from './store-links.ts';
-import * as money from './store-money.ts';
-import * as statements from './store-statements.ts';
 import { type PayTerms, readPayTerms, type Stage, type StageRule } from './terms.ts';
+import { measuredOf } from './wire-service.ts';
 
 export type RunWork = ReturnType<typeof runWork>;
 

@@ -1,0 +1,230 @@
+import { canonicalJson, type Json } from '../domain/canonical.ts';
+import { type Instant, iso, MINUTE } from '../domain/interval.ts';
+import { type Hash, merkleRoot, rootFromProof } from '../domain/merkle.ts';
+import { meterDayBytes } from '../domain/meter-day.ts';
+import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import { checkLines } from './check-lines.ts';
+import { checkSettled } from './check-settled.ts';
+import type { Evidence, StatementFile } from './credential.ts';
+import { difference, short } from './difference.ts';
+import { chainFault, hex, unhex } from './log.ts';
+import type { Measured } from './payload.ts';
+import { type ParticipantPayload, type Payload, readPayload } from './payload.ts';
+import { knownAt, type Readings } from './readings.ts';
+
+/** What the caller brings: hashing, calendars of zones, and the core that measures. */
+export type Recompute = {
+  readonly hash: Hash;
+  zone(name: string): ZoneDays;
+  /** Re-runs eligibility, selection, adjustment, baseline and delivered energy from readings alone, with the core of this SHA-256. */
+  measure(request: MeasureRequest): Remeasured;
+  /** Whether the core a statement names is at hand. */
+  hasCore(sha256: string): boolean;
+};
+export type MeasureRequest = {
+  readonly coreSha256: string;
+  readonly terms: Json;
+  readonly window: { readonly start: Instant; readonly end: Instant };
+  readonly noticeAtMs: Instant;
+  /** Calendar days in protobuf JSON. */
+  readonly calendar: readonly Json[];
+  readonly point: Measured;
+  /** What was known at the cut-off. */
+  readonly reading: (
+    meterId: string,
+    startMs: Instant,
+  ) => { readonly importWh: number | null; readonly exportWh: number | null; readonly quality: number } | null;
+};
+/** The part of `Measured` that follows from readings. */
+export type Remeasured = Pick<
+  Measured,
+  | 'status'
+  | 'candidateDays'
+  | 'selectedDays'
+  | 'scoresWh'
+  | 'lowUsageRejected'
+  | 'slots'
+  | 'adjustment'
+  | 'totals'
+  | 'missingIntervals'
+  | 'unservedIntervals'
+>;
+
+/** One thing looked at: what holds, or precisely what differs. */
+export type Check = { readonly says: string; readonly differences: readonly string[] };
+
+/** All that can be checked of a statement without its signature, in the order it came about. */
+export function checkStatement(file: StatementFile, readings: Readings, recompute: Recompute): Check[] {
+  const payload = readPayload(file.payload);
+  const checks = [checkTerms(payload, recompute.hash), checkCommitment(payload, file.evidence, recompute.hash)];
+  if (payload.party.kind === 'PARTICIPANT') {
+    const participant = payload as ParticipantPayload;
+    checks.push(
+      checkMeterDays(participant, readings, recompute),
+      checkMeasured(participant, readings, recompute),
+      checkSettled(participant),
+    );
+  } else checks.push(...checkLines(payload as Exclude<Payload, ParticipantPayload>));
+  checks.push(checkEvidence(file, recompute.hash));
+  return checks;
+}
+
+function checkTerms({ terms, termsDigest, event }: Payload, hash: Hash): Check {
+  const found = hex(hash(encoder.encode(canonicalJson(terms))));
+  return {
+    says: `terms ${event.programmeId} version ${event.termsVersion}, digest ${short(termsDigest)}`,
+    differences: difference('the digest of the terms printed in the statement', termsDigest, found, 'those terms hash to'),
+  };
+}
+
+function checkCommitment({ event }: Payload, { commitmentEntry }: Evidence, hash: Hash): Check {
+  const differences: string[] = [];
+  if (!commitmentEntry)
+    differences.push('the commitment stands in no evidence log: it proves nothing about when the cohort was chosen');
+  else {
+    const fault = chainFault([commitmentEntry], hash);
+    if (fault) differences.push(fault);
+    differences.push(...difference('the commitment’s digest', event.commitmentDigest, commitmentEntry.digest, 'the log has'));
+    if (commitmentEntry.subject !== event.eventId)
+      differences.push(`the log entry is about ${commitmentEntry.subject}, not ${event.eventId}`);
+    if (commitmentEntry.atMs >= event.startMs) {
+      differences.push(
+        `the commitment was logged at ${iso(commitmentEntry.atMs)}, not before the window opened at ${iso(event.startMs)}`,
+      );
+    }
+  }
+  return {
+    says: `cohort committed in the log at ${iso(event.loggedAtMs)}, before the window opened at ${iso(event.startMs)}`,
+    differences,
+  };
+}
+
+function checkMeterDays(payload: ParticipantPayload, readings: Readings, recompute: Recompute): Check {
+  const { measured, run } = payload;
+  const differences = measured.meterDays.flatMap(({ meterId, day, digest }) => {
+    const found = dayDigest(payload, meterId, day, readings, recompute);
+    if (found === digest) return [];
+    const changed = changedIntervals(payload, meterId, day, readings);
+    return [
+      `meter ${meterId}, ${day}: the statement names ${digest ? `digest ${short(digest)}` : 'no reading'}, the file gives ${found ? short(found) : 'no reading'}${changed}`,
+    ];
+  });
+  return { says: `${measured.meterDays.length} meter-days as known at ${iso(run.asOfMs)} have the digests named`, differences };
+}
+
+function dayDigest(
+  { measured, run }: ParticipantPayload,
+  meterId: string,
+  day: CivilDay,
+  readings: Readings,
+  { hash, zone }: Recompute,
+): string | null {
+  const register = measured.registers.find((candidate) => candidate.meterId === meterId);
+  const name = register?.zone || DEFAULT_ZONE;
+  const days = zone(name);
+  const intervalMinutes = register?.intervalMinutes || 30;
+  const start = days.startOf(day);
+  const slots = Math.round((days.startOf(days.plus(day, 1)) - start) / (intervalMinutes * MINUTE));
+  const known = Array.from({ length: slots }, (_, slot) =>
+    knownAt(readings.get(meterId)?.get(start + slot * intervalMinutes * MINUTE), run.asOfMs),
+  );
+  if (known.every((reading) => reading === null)) return null;
+  const bytes = meterDayBytes({
+    ...{ meterId, day, zone: name, intervalMinutes },
+    importWh: known.map((reading) => reading?.importWh ?? null),
+    exportWh: known.map((reading) => reading?.exportWh ?? null),
+    quality: known.map((reading) => reading?.quality ?? 0),
+  });
+  return hex(hash(bytes));
+}
+
+// Of the event's own day the statement prints what was metered, so the interval can be named; of other days it has the digest.
+function changedIntervals(
+  { measured, event, run }: ParticipantPayload,
+  meterId: string,
+  day: CivilDay,
+  readings: Readings,
+): string {
+  if (day !== event.day || measured.registers.length !== 1) return '';
+  const changed = measured.slots.flatMap(({ startMs, meteredWh, supply }) => {
+    const known = knownAt(readings.get(meterId)?.get(startMs), run.asOfMs);
+    const wh = known?.importWh ?? null;
+    return wh === meteredWh || supply !== 'ENERGISED'
+      ? []
+      : [`${iso(startMs)}: ${whole(meteredWh)} in the statement, ${whole(wh)} in the file`];
+  });
+  return changed.length > 0 ? `; ${changed.join('; ')}` : '';
+}
+
+function checkMeasured(payload: ParticipantPayload, readings: Readings, recompute: Recompute): Check {
+  const { measured, run, event, terms, calendar } = payload;
+  if (measured.status === 'no_consent') return { says: 'no reading was to be used: nothing was measured', differences: [] };
+  if (!recompute.hasCore(run.coreSha256)) {
+    return {
+      says: '',
+      differences: [`the core ${run.coreSha256} is not at hand: give --core the folder with ${run.coreSha256}.wasm`],
+    };
+  }
+  const found = recompute.measure({
+    ...{ coreSha256: run.coreSha256, terms, noticeAtMs: event.noticeAtMs, calendar: calendar.days, point: measured },
+    window: { start: event.startMs, end: event.endMs },
+    reading: (meterId, startMs) => knownAt(readings.get(meterId)?.get(startMs), run.asOfMs),
+  });
+  const names = Object.keys(found) as (keyof Remeasured)[];
+  const selected = difference('selected days', measured.selectedDays.join(' '), found.selectedDays.join(' '), 'the rules select');
+  const moved = measured.selectedDays
+    .filter((day) => !found.selectedDays.includes(day))
+    .map((day) => whyNot(day, found, measured));
+  const others = names
+    .filter((name) => name !== 'selectedDays')
+    .flatMap((name) => difference(name, measured[name] as unknown as Json, found[name] as unknown as Json, 'the readings give'));
+  const { totals } = measured;
+  const says = totals
+    ? `baseline ${totals.baselineWh} Wh − metered ${totals.meteredWh} Wh: delivered ${totals.deliveredWh} Wh, recomputed with core ${short(run.coreSha256)}`
+    : `no baseline: ${measured.status}, as recomputed with core ${short(run.coreSha256)}`;
+  return { says, differences: [...selected, ...moved, ...others] };
+}
+
+function whyNot(day: CivilDay, found: Remeasured, { excludedDays }: Measured): string {
+  const excluded = excludedDays.find((entry) => entry.day === day);
+  if (excluded) return `${day} is in the selection although it is excluded (${excluded.reason})`;
+  if (found.lowUsageRejected.includes(day)) return `${day} is in the selection although its low usage rejects it`;
+  return found.candidateDays.includes(day)
+    ? `${day} is in the selection although the rule ranks it behind`
+    : `${day} is in the selection but is no candidate`;
+}
+
+function checkEvidence({ payload, evidence }: StatementFile, hash: Hash): Check {
+  const { run } = readPayload(payload);
+  const { leaf, leaves, root, rootEntry } = evidence;
+  const digest = hash(encoder.encode(canonicalJson(payload)));
+  const differences = difference('the payload’s digest', evidence.payloadDigest, hex(digest), 'the payload hashes to');
+  if (leaf) {
+    const bytes = unhex(leaf.hash);
+    if (leaf.salt !== null) {
+      differences.push(
+        ...difference('the leaf', leaf.hash, hex(hash(joined(unhex(leaf.salt), digest))), 'salt and payload hash to'),
+      );
+    }
+    const reached = rootFromProof(bytes, { ...leaf, path: leaf.path.map(unhex) }, hash);
+    differences.push(...difference('the run’s root', root, reached ? hex(reached) : 'nothing', 'the leaf leads to'));
+  }
+  if (leaves)
+    differences.push(...difference('the run’s root', root, hex(merkleRoot(leaves.map(unhex), hash)), 'its leaves hash to'));
+  const fault = chainFault([rootEntry], hash);
+  if (fault) differences.push(fault);
+  differences.push(...difference('the logged root', rootEntry.digest, root, 'the statement has'));
+  if (rootEntry.subject !== run.runId) differences.push(`the logged root is that of ${rootEntry.subject}, not of ${run.runId}`);
+  return { says: `in the run’s root ${short(root)}, entry ${rootEntry.index} of the evidence log`, differences };
+}
+
+const DEFAULT_ZONE = 'Asia/Kolkata';
+const encoder = new TextEncoder();
+const whole = (wh: number | null): string => (wh === null ? 'no reading' : `${wh} Wh`);
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
+}

@@ -8,6 +8,8 @@ export type Told = {
   readonly parts: Parts;
   readonly runs: readonly Run[]; // oldest first
   readonly statements: readonly StatementLine[];
+  /** What the simulation knows and no meter can tell: Wh really left off in the window, outages apart. */
+  readonly leftOffWh: (home: Home) => number;
   readonly unstatedBalance: bigint;
 };
 
@@ -18,7 +20,7 @@ const KINDS: readonly { kind: Home['kind']; name: string }[] = [
 ];
 
 /** The evening in one table and a few sentences. */
-export function account({ parts, runs, statements, unstatedBalance }: Told): string {
+export function account({ parts, leftOffWh, runs, statements, unstatedBalance }: Told): string {
   const last = runs.at(-1)!;
   const first = runs[0]!;
   const current = new Map(
@@ -39,6 +41,7 @@ export function account({ parts, runs, statements, unstatedBalance }: Told): str
       name,
       of.length,
       lines.filter((line) => line.amountMicros > 0n).length,
+      BigInt(of.reduce((sum, home) => sum + leftOffWh(home), 0)),
       lines.reduce((sum, line) => sum + line.deliveredWh, 0n),
       lines.reduce((sum, line) => sum + line.amountMicros, 0n),
     );
@@ -52,13 +55,14 @@ export function account({ parts, runs, statements, unstatedBalance }: Told): str
   const late = { before: earlier.get(pointOf(parts.late)), now: lineOf(parts.late) };
   return [
     '',
-    row2('', 'chosen', 'paid', 'delivered', 'credits'),
+    cells('', 'chosen', 'paid', 'in truth', 'delivered', 'credits'),
     ...rows,
-    row2('', '', '', '', ''),
+    cells('', '', '', '', '', ''),
     row(
       'all',
       parts.chosen.length,
       [...current.values()].filter((line) => line.amountMicros > 0n).length,
+      BigInt(parts.chosen.reduce((sum, home) => sum + leftOffWh(home), 0)),
       last.deliveredWh,
       paid,
     ),
@@ -70,6 +74,7 @@ export function account({ parts, runs, statements, unstatedBalance }: Told): str
     `blackout          ${blackout.length} chosen behind ${parts.blackedOut[0]!.areaId}: the hour without supply moves no rupee for or against them`,
     `late reading      ${parts.late.id}  ${late.before ? rupees(late.before.amountMicros) : '-'} in version ${first.version}, ${late.now ? rupees(late.now.amountMicros) : '-'} in version ${last.version}; ${last.changedPoints} statements changed, ${rupees(last.deltaMicros)} as their own lines`,
     `holdout           ${parts.holdout.length} homes were not asked; the same terms would have paid them ${rupees(last.holdoutWouldBeMicros)} for nothing`,
+    `in truth          what the simulation knows was left off, which no meter can tell; delivered is what baselines make of it`,
     `ledger            sums to ${rupees(unstatedBalance)}`,
     '',
   ].join('\n');
@@ -77,9 +82,10 @@ export function account({ parts, runs, statements, unstatedBalance }: Told): str
 
 const kwh = (wh: bigint): string => `${(Number(wh) / 1000).toFixed(2)} kWh`;
 
-function row(name: string, chosen: number, paid: number, wh: bigint, micros: bigint): string {
-  return row2(name, String(chosen), String(paid), kwh(wh), rupees(micros));
+function row(name: string, chosen: number, paid: number, truth: bigint, wh: bigint, micros: bigint): string {
+  return cells(name, String(chosen), String(paid), kwh(truth), kwh(wh), rupees(micros));
 }
 
-const row2 = (name: string, ...cells: [string, string, string, string]): string =>
-  `  ${name.padEnd(18)}${cells[0].padStart(8)}${cells[1].padStart(8)}${cells[2].padStart(14)}${cells[3].padStart(14)}`.trimEnd();
+const WIDTHS = [18, 8, 8, 14, 14, 14];
+const cells = (...texts: readonly string[]): string =>
+  `  ${texts.map((text, i) => (i === 0 ? text.padEnd(WIDTHS[i]!) : text.padStart(WIDTHS[i]!))).join('')}`.trimEnd();

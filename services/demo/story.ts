@@ -2,7 +2,7 @@ import { bay, drawPlug, type Visit, visitOn } from '../../devices/simulated/car.
 import type { EnergyRegister } from '../../devices/simulated/energy.ts';
 import { drawHome, type HomeHabits, home as simulatedHome } from '../../devices/simulated/home.ts';
 import type { World } from '../../devices/simulated/world.ts';
-import { DAY, MINUTE } from '../domain/interval.ts';
+import { contains, DAY, MINUTE } from '../domain/interval.ts';
 import type { Host } from '../host/host.ts';
 import { zoneDays } from '../host/zone.ts';
 import { account } from './account.ts';
@@ -104,29 +104,48 @@ export async function tell(host: Host, scene: Scene, out: string, say: (line: st
   const operator = await desk.as('operator');
   const { runs } = await desk.settlement.listRuns({ eventId: evening.eventId }, operator);
   const { sumMicros } = await desk.settlement.getBalances({}, operator);
-  return account({ parts: evening.parts, runs: runs.toReversed(), statements, unstatedBalance: sumMicros });
+  // What only a simulation can know: what the window would have drawn, less what it drew.
+  const leftOffWh = (home: Home): number => {
+    const meter = homes.indexOf(home);
+    let sum = 0;
+    for (let at = times.start; at < times.end; at += SLOT_MS) {
+      if (wh(meter, at) !== MISSING && !isBlackedOut(scene, home, at))
+        sum += unaltered(scene, evening, meter, at) - wh(meter, at);
+    }
+    return sum;
+  };
+  return account({ parts: evening.parts, leftOffWh, runs: runs.toReversed(), statements, unstatedBalance: sumMicros });
 }
 
 /** What each meter read in the half hour from `at`, Wh: what it would have, less what device or household left off. */
-function readings({ homes, loads, own, times, seed }: Scene, { devices, parts }: Evening): (meter: number, at: number) => number {
+function readings(scene: Scene, evening: Evening): (meter: number, at: number) => number {
+  const { homes, times } = scene;
+  const { devices, parts } = evening;
   const chosen = new Set(parts.chosen);
   return (meter, at) => {
     const home = homes[meter]!;
-    const would = loads.wh[meter]![(at - loads.origin) / SLOT_MS]!;
+    const would = unaltered(scene, evening, meter, at);
     if (would === MISSING) return MISSING;
     // A meter without supply counts nothing; the supply status says why.
-    if (home.areaId === BLACKED_OUT && at >= times.outage.start && at < times.outage.end) return 0;
+    if (isBlackedOut(scene, home, at)) return 0;
     const device = devices.get(home.id);
-    if (device) {
-      if (own && home.kind === 'AC') return Math.max(0, would - device.savedWh(at, at + SLOT_MS));
-      const slot = (at - times.midnight) / SLOT_MS;
-      const rest = home.kind === 'AC' ? householdWh(seed, home.id, LOOK_BACK_DAYS, slot) : 0;
-      return rest + device.energyWh(at, at + SLOT_MS);
-    }
+    if (device) return Math.max(0, would - device.savedWh(at, at + SLOT_MS));
     const inWindow = at >= times.start && at < times.end;
     return inWindow && chosen.has(home) ? Math.round(would * (1 - parts.forgoneShare(home))) : would;
   };
 }
+
+/** What the meter would have read had nobody been called on. */
+function unaltered({ homes, loads, own, times, seed }: Scene, { devices }: Evening, meter: number, at: number): number {
+  const home = homes[meter]!;
+  const device = devices.get(home.id);
+  if (!device || (own && home.kind === 'AC')) return loads.wh[meter]![(at - loads.origin) / SLOT_MS]!;
+  const rest = home.kind === 'AC' ? householdWh(seed, home.id, LOOK_BACK_DAYS, (at - times.midnight) / SLOT_MS) : 0;
+  return rest + device.unmanagedWh(at, at + SLOT_MS);
+}
+
+const isBlackedOut = ({ times }: Scene, home: Home, at: number): boolean =>
+  home.areaId === BLACKED_OUT && contains(times.outage, at);
 
 function historyWorld(seed: number, own: OwnReadings | null, times: Times): World {
   const origin = own?.loads.origin ?? times.midnight - LOOK_BACK_DAYS * DAY;

@@ -1,0 +1,136 @@
+import 'uplot/dist/uPlot.min.css';
+import type { JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import { clockTime, kWFigure } from './format.ts';
+import { language, locales, t } from './language.ts';
+
+/** A line of kW over time. `null` is a gap and is drawn as one. */
+export type Line = { name: string; colour: string; values: (number | null)[]; dash?: boolean; fill?: boolean; steps?: boolean };
+type Props = { times: number[]; lines: Line[]; zone: string; window: [number, number]; span?: [number, number]; label: string };
+
+const HEIGHT = 300;
+const dark = matchMedia('(prefers-color-scheme: dark)');
+const steps = uPlot.paths.stepped!({ align: 1 });
+
+/** Instants in ms; values in W. The window of the event is shaded. */
+export function Chart({ times, lines, zone, window, span, label }: Props): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const [index, setIndex] = useState<number | null>(null);
+  const [scheme, setScheme] = useState(dark.matches);
+  const columns = [times.map((ms) => ms / 1000), ...lines.map((line) => line.values)] as uPlot.AlignedData;
+  const shape = JSON.stringify([lines.map(({ values: _, ...line }) => line), zone, window, span, language.value, scheme]);
+
+  useEffect(() => {
+    const turn = () => setScheme(dark.matches);
+    dark.addEventListener('change', turn);
+    return () => dark.removeEventListener('change', turn);
+  }, []);
+  useEffect(() => {
+    const made = new uPlot(
+      settings({ lines, zone, window, span, width: box.current!.clientWidth, onIndex: setIndex }),
+      columns,
+      box.current!,
+    );
+    plot.current = made;
+    const watch = new ResizeObserver(([entry]) => made.setSize({ width: Math.round(entry!.contentRect.width), height: HEIGHT }));
+    watch.observe(box.current!);
+    return () => {
+      watch.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+  useEffect(() => plot.current?.setData(columns), [times, lines]);
+
+  const at = index ?? times.length - 1;
+  const words = { locale: locales[language.value], zone };
+  return (
+    <figure class="chart">
+      <div ref={box} role="img" aria-label={label} />
+      <figcaption>
+        <span class="quiet">{times[at] === undefined ? '' : clockTime(times[at]!, words)}</span>
+        {lines.map((line) => {
+          const value = line.values[at];
+          return (
+            <span key={line.name}>
+              <i class={line.dash ? 'key dash' : 'key'} style={{ '--key': `var(${line.colour})` }} />
+              {line.name} <b>{value === null || value === undefined ? t('gap') : `${kWFigure(value)} kW`}</b>
+            </span>
+          );
+        })}
+      </figcaption>
+    </figure>
+  );
+}
+
+type Setting = Omit<Props, 'times' | 'label' | 'span'> & {
+  span: Props['span'];
+  width: number;
+  onIndex: (index: number | null) => void;
+};
+
+function settings({ lines, zone, window, span, width, onIndex }: Setting): uPlot.Options {
+  const ink = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const font = '12px system-ui, "Noto Sans Devanagari", sans-serif';
+  const axis = { stroke: ink('--quiet'), font, grid: { stroke: ink('--line'), width: 1 }, ticks: { show: false } };
+  const words = { locale: locales[language.value], zone };
+  return {
+    width,
+    height: HEIGHT,
+    padding: [12, 12, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { size: 7 } },
+    scales: {
+      x: span ? { time: true, range: [span[0] / 1000, span[1] / 1000] } : { time: true },
+      y: { range: (_, min, max) => paddedRange(min, max) },
+    },
+    // Ticks fall on the clock of the zone, not of the browser.
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        space: 56,
+        size: 32,
+        values: (_, splits) => splits.map((s) => clockTime(s * 1000, words)),
+      },
+      { ...axis, size: 56, values: (_, splits) => splits.map((w) => (w === 0 ? '0' : kWFigure(w).replace(/\.0+$/, ''))) },
+    ],
+    series: [
+      {},
+      ...lines.map((line) => ({
+        stroke: ink(line.colour),
+        width: 2,
+        points: { show: false },
+        spanGaps: false,
+        ...(line.dash ? { dash: [6, 5] } : {}),
+        ...(line.fill ? { fill: `${ink(line.colour)}2e` } : {}),
+        ...(line.steps ? { paths: steps } : {}),
+      })),
+    ],
+    hooks: {
+      drawClear: [(u) => shade(u, window, ink('--wash'))],
+      setCursor: [(u) => onIndex(u.cursor.idx ?? null)],
+    },
+  };
+}
+
+// Nought is always in sight: a curve cut off at its foot looks like a larger fall than it is.
+function paddedRange(min: number | null, max: number | null): [number, number] {
+  const [low, high] = [Math.min(0, min ?? 0), Math.max(0, max ?? 0)];
+  const room = (high - low || 1000) * 0.08;
+  return [low < 0 ? low - room : 0, high + room];
+}
+
+function shade(u: uPlot, [from, to]: [number, number], colour: string): void {
+  const [x0, x1] = [u.valToPos(from / 1000, 'x', true), u.valToPos(to / 1000, 'x', true)];
+  u.ctx.save();
+  u.ctx.fillStyle = colour;
+  u.ctx.beginPath();
+  u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
+  u.ctx.clip();
+  u.ctx.fillRect(x0, u.bbox.top, x1 - x0, u.bbox.height);
+  u.ctx.restore();
+}

@@ -14,7 +14,7 @@ import { zoneDays } from '../host/zone.ts';
 import { cancel, finish, moveTo } from './ending-service.ts';
 import { lockInstructions, saveInstructions } from './instruction-store.ts';
 import { BEHAVIOURAL } from './kinds.ts';
-import { programmeAt } from './learned-store.ts';
+import { programmeAt, unknownAreas } from './learned-store.ts';
 import { eventMessage, intervalMessage } from './messages.ts';
 import { type CallRules, gateClosure, noticeInstant, passedIntervals, refuseShortening, refuseWindow } from './schedule.ts';
 import { commandScope, scopeOf } from './scope.ts';
@@ -50,6 +50,8 @@ export async function schedule({ clock, facts }: Deps, tx: Tx, caller: Caller, r
   const others = await store.otherWindows(tx, discom, request.programmeId, eventId);
   const refusal = refuseWindow(rules, window, now, zoneDays(zone), others);
   if (refusal) throw refusal;
+  const [unknown] = await unknownAreas(tx, discom, request.areaIds);
+  if (unknown !== undefined) throw notFound('area_unknown', `there is no area ${unknown}`, 'area_ids');
   const event: store.EventRow = {
     eventId,
     programmeId: programme.programmeId,
@@ -102,7 +104,15 @@ export async function change({ clock, facts }: Deps, tx: Tx, { discom }: Caller,
     const targetW = request.targetW ? readTarget(request.targetW, window, rules.intervalMinutes) : event.targetW;
     if (targetW.length > 1 && targetW.length !== intervalsIn(window, rules.intervalMinutes))
       throw wrongTarget(window, rules.intervalMinutes);
-    await store.saveEvent(tx, discom, { ...event, ...timesOf(rules, window), targetW, termsVersion: programme.version });
+    await store.saveEvent(tx, discom, {
+      ...event,
+      ...timesOf(rules, window),
+      targetW,
+      termsVersion: programme.version,
+      zone: zoneOf(programme),
+      direction: directionOf(programme),
+      intervalMinutes: rules.intervalMinutes,
+    });
   } else {
     if (request.targetW) throw conflict('target_frozen', 'the target was committed at gate closure', 'target_w');
     if (window.start !== event.window.start) throw conflict('only_shortening', 'after gate closure the start stands', 'window');

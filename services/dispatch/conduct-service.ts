@@ -5,7 +5,7 @@ import { zoneDays } from '../host/zone.ts';
 import { actOf, grouped, permitsAt } from './candidates.ts';
 import { commit } from './commit-service.ts';
 import { finish, moveTo } from './ending-service.ts';
-import { lockInstructions, saveInstructions } from './instruction-store.ts';
+import { instructionsOf, lockInstructions, saveInstructions } from './instruction-store.ts';
 import { BEHAVIOURAL } from './kinds.ts';
 import { consentsOf, protectedOf } from './learned-store.ts';
 import type { LiveReports } from './live-service.ts';
@@ -14,26 +14,52 @@ import * as store from './store.ts';
 
 /** Takes every step that is due at `now`, one transaction each; what was done before a kill is not done again. */
 export async function conduct(deps: Deps, live: LiveReports, now: Instant): Promise<void> {
+  const failures: unknown[] = [];
   for (const { discom, eventId } of await store.dueEvents(deps.database, now)) {
-    const event = await store.eventById(deps.database, discom, eventId);
-    if (!event) continue;
-    if (event.state === 'SCHEDULED') await commit(deps, discom, event, now);
-    else await deps.database.tx((tx) => proceed(deps, live, tx, discom, eventId, now));
+    try {
+      await conductOne(deps, live, discom, eventId, now);
+    } catch (error) {
+      // One event in trouble is tried again and stops no other.
+      deps.log.error({ discom, event: eventId, error }, 'a step of an event failed');
+      failures.push(error);
+    }
     live.changed(discom, eventId);
   }
+  if (failures.length > 0) throw failures[0];
+}
+
+async function conductOne(deps: Deps, live: LiveReports, discom: string, eventId: string, now: Instant): Promise<void> {
+  const event = await store.eventById(deps.database, discom, eventId);
+  if (event?.state === 'SCHEDULED') return commit(deps, discom, event, now);
+  // Asked before the transaction: nobody's rows wait for another room.
+  const issuing = event?.state === 'COMMITTED' && !event.issued && event.issueAt <= now;
+  const rows = issuing ? await instructionsOf(deps.database, discom, { eventId, states: ['PLANNED', 'NOTIFIED'] }) : [];
+  const connections = rows.map((row) => row.connectionId);
+  const dark = issuing
+    ? await notEnergised(deps, discom, connections, { start: now, end: event.window.start + 1 })
+    : new Set<string>();
+  await deps.database.tx((tx) => proceed(deps, live, tx, discom, eventId, now, dark));
 }
 
 /** Notice, issue, opening, end: whichever is due, in this order, under the event's lock. */
-async function proceed(deps: Deps, live: LiveReports, tx: Tx, discom: string, eventId: string, now: Instant): Promise<void> {
+async function proceed(
+  deps: Deps,
+  live: LiveReports,
+  tx: Tx,
+  discom: string,
+  eventId: string,
+  now: Instant,
+  dark: ReadonlySet<string>,
+): Promise<void> {
   let event = await store.eventById(tx, discom, eventId, true);
   if (!event) return;
   if (event.state === 'COMMITTED' && !event.notified && event.noticeAt <= now) {
-    const notices = await advance(deps, tx, discom, event, 'notice', now, live);
+    const notices = await advance(tx, discom, event, 'notice', now, live, new Set());
     await told(deps, tx, discom, eventId, now, notices, 'notices');
     event = { ...event, notified: true };
   }
   if (event.state === 'COMMITTED' && !event.issued && event.issueAt <= now) {
-    const issued = now < event.window.end ? await advance(deps, tx, discom, event, 'issue', now, live) : [];
+    const issued = now < event.window.end ? await advance(tx, discom, event, 'issue', now, live, dark) : [];
     await told(deps, tx, discom, eventId, now, issued, 'instructions');
     event = { ...event, issued: true };
   }
@@ -58,13 +84,13 @@ async function proceed(deps: Deps, live: LiveReports, tx: Tx, discom: string, ev
 
 /** Writes notices or instructions; here the gate is asked again, and what it or the network forbids is withheld. */
 async function advance(
-  deps: Deps,
   tx: Tx,
   discom: string,
   event: store.EventRow,
   input: 'notice' | 'issue',
   now: Instant,
   live: LiveReports,
+  dark: ReadonlySet<string>,
 ): Promise<store.InstructionRow[]> {
   const states = input === 'notice' ? (['PLANNED'] as const) : (['PLANNED', 'NOTIFIED'] as const);
   const rows = (await lockInstructions(tx, discom, { eventId: event.eventId, states })).filter(
@@ -73,10 +99,6 @@ async function advance(
   const connections = [...new Set(rows.map((row) => row.connectionId))];
   const consents = grouped(await consentsOf(tx, discom, connections), (consent) => consent.connectionId);
   const guarded = await protectedOf(tx, discom, connections, now);
-  const dark =
-    input === 'issue'
-      ? await notEnergised(deps, discom, connections, { start: now, end: event.window.start + 1 })
-      : new Set<string>();
   const day = zoneDays(event.zone).dayOf(event.window.start);
   const moved = rows.map((row): store.InstructionRow => {
     const act = actOf(row, event.programmeId, now, day);

@@ -181,6 +181,15 @@ export async function consentsOf(db: Queryable, discom: string, connectionIds: r
   return rows.map((row) => row.consent);
 }
 
+/** Of these areas, the ones nobody has told of. */
+export async function unknownAreas(db: Queryable, discom: string, areaIds: readonly string[]): Promise<string[]> {
+  const rows = await db.query<{ area_id: string }>(
+    'select wanted as area_id from unnest($2::text[]) as wanted where not exists (select 1 from area where discom = $1 and area_id = wanted)',
+    [discom, areaIds],
+  );
+  return rows.map((row) => row.area_id);
+}
+
 /** Of these connections, the ones that are protected at an instant. */
 export async function protectedOf(
   db: Queryable,

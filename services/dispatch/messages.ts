@@ -1,7 +1,8 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   CohortMember_Role,
-  type CommitmentSchema,
+  type Commitment,
+  CommitmentSchema,
   type EventSchema,
   EventState,
   type EventStatusSchema,
@@ -85,18 +86,14 @@ export const instructionMessage = (row: InstructionRow, live: Live | undefined):
 });
 
 /** `programme`: the version the commitment names, as stored. */
-export function commitmentMessage(
-  event: EventRow,
-  members: readonly Member[],
-  programme: unknown,
-): MessageInitShape<typeof CommitmentSchema> {
+export function commitmentMessage(event: EventRow, members: readonly Member[], programme: unknown): Commitment {
   const { terms, termsDigest } = programmeOf(programme);
   const frozen = JSON.parse(event.canonical) as {
     holdout_seed: string;
     enrolment_position: number;
     window: { start_ms: number; end_ms: number };
   };
-  return {
+  return create(CommitmentSchema, {
     eventId: event.eventId,
     programmeId: event.programmeId,
     termsVersion: event.termsVersion,
@@ -111,7 +108,7 @@ export function commitmentMessage(
     digest: event.commitmentDigest,
     canonical: event.canonical,
     enrolmentPosition: BigInt(frozen.enrolment_position),
-  };
+  });
 }
 
 const memberMessage = (member: Member) => ({

@@ -394,11 +394,64 @@ describe('dispatch, on a real PostgreSQL', () => {
     ]);
   });
 
+  test('an outage or a new protection before instructions go out withholds them', async () => {
+    await programme('dark');
+    await home('d1', 'dark');
+    await home('d2', 'dark');
+    await home('d3', 'dark');
+    await host.settled();
+    const window = evening(11);
+    await schedule('darkened', 'dark', window);
+    await host.advanceTo(window.start - HOUR);
+    metering.dark.add('conn-d1');
+    const protectedNow = create(RegistryChangedSchema, {
+      records: [
+        {
+          record: {
+            case: 'connection',
+            value: {
+              connectionId: 'conn-d2',
+              participantId: 'p-d2',
+              areaId: 'tx-1',
+              protected: true,
+              dated: { fromMs: BigInt(host.clock.now()) },
+            },
+          },
+        },
+      ],
+    });
+    await publish('registry', 'conn-d2', { case: 'registryChanged', value: protectedNow });
+    await host.advanceTo(window.start);
+    expect(await states('darkened')).toEqual({ 'ac-d1': 'WITHHELD', 'ac-d2': 'WITHHELD', 'ac-d3': 'APPLIED' });
+    expect([(await lineOf('darkened', 'ac-d1')).reason, (await lineOf('darkened', 'ac-d2')).reason]).toEqual([
+      'no supply',
+      'protected connection',
+    ]);
+    await host.advanceTo(window.end);
+  });
+
+  test('nobody was running at gate closure and the window has opened: cancelled, never committed after the fact', async () => {
+    await programme('missed');
+    await home('z1', 'missed');
+    await host.settled();
+    const window = evening(12);
+    await schedule('missed-gate', 'missed', window);
+    const database = await host.database('dispatch');
+    const late = host.clock.now() - HOUR;
+    await database.query(`update event set start_ms = $1, gate_closure_ms = $1 where event_id = 'missed-gate'`, [late]);
+    await host.advanceTo(host.clock.now() + MINUTE);
+    expect(await dispatch.getEvent({ eventId: 'missed-gate' }, operator)).toMatchObject({
+      state: EventState.CANCELLED,
+      reason: 'not committed before the window opened',
+    });
+    expect((await facts('missed-gate')).map((fact) => fact.body.case)).toEqual(['eventScheduled', 'eventEnded']);
+  });
+
   test('a devices room that is away is asked again, within the window', async () => {
     await programme('patience');
     await home('q1', 'patience');
     await host.settled();
-    const window = evening(7);
+    const window = evening(13);
     await schedule('patient', 'patience', window);
     devices.goAway(true);
     await host.advanceTo(window.start + 3 * MINUTE);
@@ -413,7 +466,7 @@ describe('dispatch, on a real PostgreSQL', () => {
     await programme('fair', { holdout: { sharePpm: 500_000, rotationDays: 30 } });
     for (let i = 0; i < 12; i++) await home(`x${i}`, 'fair');
     await host.settled();
-    const window = evening(8);
+    const window = evening(14);
     await schedule('drawn', 'fair', window);
     await host.advanceTo(window.start);
     const { members, holdoutSeed } = await dispatch.getCommitment({ eventId: 'drawn', allShards: true }, asRoom);
@@ -434,7 +487,7 @@ describe('dispatch, on a real PostgreSQL', () => {
     await programme('watch');
     await home('v1', 'watch');
     await host.settled();
-    const window = evening(9);
+    const window = evening(15);
     await schedule('watched', 'watch', window);
     const seen: { state: number; byState: Record<string, number>; measuredW: bigint; liveMeters: number }[] = [];
     const watching = (async () => {
@@ -490,6 +543,7 @@ describe('dispatch, on a real PostgreSQL', () => {
     expect([...first.events, ...second.events].map((event) => event.eventId)).toEqual(all);
     expect(await refused(schedule('late', 'summer', evening(0)))).toBe('gate_closure_passed');
     expect(await refused(schedule('nowhere', 'unknown', evening(20)))).toBe('programme_unknown');
+    expect(await refused(schedule('astray', 'summer', evening(20), { areaIds: ['tx-99'] }))).toBe('area_unknown');
     const twice = { commandId: 'same', programmeId: 'summer', window: wire(evening(20)) };
     const made = await dispatch.scheduleEvent(twice, operator);
     expect((await dispatch.scheduleEvent(twice, operator)).eventId).toBe(made.eventId);
@@ -501,7 +555,7 @@ describe('dispatch, on a real PostgreSQL', () => {
     await programme('example');
     for (const id of example.homes) await home(id, 'example');
     await host.settled();
-    const window = evening(10);
+    const window = evening(16);
     await schedule('shown', 'example', window, { targetW: { values: [BigInt(example.target_w)] } });
     await host.advanceTo(window.start);
     expect(Object.keys(await states('shown'))).toHaveLength(example.chosen);

@@ -3,6 +3,7 @@ import {
   AnswerRequestSchema,
   CancelEventRequestSchema,
   ChangeEventRequestSchema,
+  CommitmentSchema,
   Dispatch,
   EventStatusSchema,
   ScheduleEventRequestSchema,
@@ -147,11 +148,10 @@ function handlers(deps: Deps, live: LiveReports, stir: () => void): Handlers<typ
       if (!event || event.canonical === '')
         throw notFound('commitment_unknown', `there is no commitment of an event ${eventId}`, 'event_id');
       const members = await store.membersOf(database, caller.discom, eventId, allShards ? null : shard);
-      return commitmentMessage(
-        event,
-        members,
-        await programmeAt(database, caller.discom, event.programmeId, 0, event.termsVersion),
-      );
+      const programme = await programmeAt(database, caller.discom, event.programmeId, 0, event.termsVersion);
+      const message = commitmentMessage(event, members, programme);
+      // The digest is over all shards: one shard's members come without the whole.
+      return allShards ? message : create(CommitmentSchema, { ...message, canonical: '' });
     },
     getEventDays: async ({ settlementPointIds, span }, caller) => {
       if (!span || span.endMs <= span.startMs) throw invalid('span_empty', 'say from when to when', 'span');

@@ -90,7 +90,7 @@ export async function saveEvent(db: Queryable, discom: string, e: EventRow): Pro
   await db.query(
     `update event set state = $3, terms_version = $4, start_ms = $5, end_ms = $6, planned_start_ms = $7, planned_end_ms = $8, target_w = $9,
        reason = $10, gate_closure_ms = $11, notice_at_ms = $12, issue_at_ms = $13, notified = $14, issued = $15, committed_at_ms = $16,
-       commitment_digest = $17, canonical = $18
+       commitment_digest = $17, canonical = $18, zone = $19, direction = $20, interval_minutes = $21
      where discom = $1 and event_id = $2`,
     [
       discom,
@@ -111,6 +111,9 @@ export async function saveEvent(db: Queryable, discom: string, e: EventRow): Pro
       e.committedAt,
       e.commitmentDigest,
       e.canonical,
+      e.zone,
+      e.direction,
+      e.intervalMinutes,
     ],
   );
 }

@@ -122,7 +122,10 @@ describe('dispatch, on a real PostgreSQL', () => {
       () => 'not refused',
       (refusal: Refusal) => refusal.code,
     );
-  const facts = async (eventId: string) => (await host.facts.of('dispatch')).filter((fact) => fact.key === eventId);
+  const facts = async (eventId: string) => {
+    await host.settled(); // numbered, hence listed
+    return (await host.facts.of('dispatch')).filter((fact) => fact.key === eventId);
+  };
 
   beforeAll(async () => {
     host = await testHost({ rooms: [devices.room, metering.room, room], clock: { start: MIDNIGHT } });

@@ -101,7 +101,10 @@ describe('enrolment, on a real PostgreSQL', () => {
       () => 'not refused',
       (refusal: Refusal) => refusal.code,
     );
-  const facts = async () => (await host.facts.of('enrolment')).map((fact) => fact.body.case);
+  const facts = async () => {
+    await host.settled(); // numbered, hence listed
+    return (await host.facts.of('enrolment')).map((fact) => fact.body.case);
+  };
 
   beforeAll(async () => {
     host = await testHost({ rooms: [room, follower('dispatch'), follower('performance')], clock: { start: NOW } });

@@ -89,7 +89,7 @@ function performance(world: World, { database, facts }: Deps) {
       return { id: runId };
     },
     readResults: async function* ({ runId, shard }: { runId: string; shard: number }) {
-      const results = world.points(asOfs.get(runId)!).filter((point) => point.shard === shard);
+      const results = world.points(asOfs.get(runId) ?? 0).filter((point) => point.shard === shard);
       yield { results: results.map(wirePoint) };
     },
   };

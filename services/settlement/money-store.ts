@@ -54,6 +54,24 @@ export const pointsOf = (db: Queryable, discom: string, runId: string): Promise<
     [discom, runId],
   );
 
+/** One settlement point's row; null when the run has none. */
+export async function pointOf(db: Queryable, discom: string, runId: string, settlementPointId: string): Promise<PointRow | null> {
+  const sql = `select ${pointColumns} from run_point where discom = $1 and run_id = $2 and settlement_point_id = $3`;
+  const [row] = await db.query<PointRow>(sql, [discom, runId, settlementPointId]);
+  return row ?? null;
+}
+
+export const leavesOf = (
+  db: Queryable,
+  discom: string,
+  runId: string,
+): Promise<{ settlementPointId: string; leaf: Uint8Array }[]> =>
+  db.query(
+    `select settlement_point_id as "settlementPointId", leaf from run_point where discom = $1 and run_id = $2
+     order by settlement_point_id collate "C"`,
+    [discom, runId],
+  );
+
 export const settlePoints = (
   tx: Tx,
   { discom, runId }: RunRow,

@@ -60,7 +60,7 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
 
   async function readCommitment(event: store.EventRow): Promise<void> {
     const { discom, eventId } = event;
-    const commitment = await dispatch.getCommitment({ eventId, shard: 0, allShards: false }, { discom });
+    const commitment = await dispatch.getCommitment({ eventId, shard: event.shards[0] ?? 0, allShards: false }, { discom });
     const json = toJson(TermsSchema, commitment.terms!) as { calendarId?: string; baseline?: Lookback } & Record<string, Json>;
     const text = canonicalJson(json as Json);
     const terms = readPayTerms(json as Json);

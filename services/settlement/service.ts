@@ -92,14 +92,15 @@ function make(deps: Deps): Room {
     },
   });
 
-  async function visibleRun(runId: string, caller: Caller): Promise<store.RunRow> {
-    const run = await store.getRun(database, caller.discom, runId);
-    const visible =
-      run &&
-      run.state !== 'equal' &&
-      (seesAll(caller) || (await statements.concerns(database, caller.discom, runId, caller.organisation)));
+  /** A run that said nothing new answers with the one that stands. */
+  async function visibleRun(runId: string, caller: Caller): Promise<{ run: store.RunRow; newest: boolean }> {
+    const { discom, organisation } = caller;
+    const asked = await store.getRun(database, discom, runId);
+    const event = asked && (await store.getEvent(database, discom, asked.eventId));
+    const run = asked?.state === 'equal' && event?.newestRun ? await store.getRun(database, discom, event.newestRun) : asked;
+    const visible = run && (seesAll(caller) || (await statements.concerns(database, discom, run.runId, organisation)));
     if (!visible) throw notFound('run_not_found', `there is no run ${runId}`, 'run_id');
-    return run;
+    return { run, newest: event?.newestRun === run.runId };
   }
 
   return {
@@ -124,9 +125,8 @@ function make(deps: Deps): Room {
           return runOf((await store.getRun(database, discom, outcome.runId))!, true);
         },
         getRun: async ({ runId }, caller) => {
-          const run = await visibleRun(runId, caller);
-          const event = await store.getEvent(database, caller.discom, run.eventId);
-          return runOf(run, event?.newestRun === runId);
+          const { run, newest } = await visibleRun(runId, caller);
+          return runOf(run, newest);
         },
         listRuns: async ({ eventId, page }, caller) => {
           const size = pageSize(page?.size);

@@ -110,7 +110,7 @@ export function coverage(chosen: readonly Point[]): number {
   for (const { slots, status } of chosen) {
     if (status === 'no_consent') continue;
     for (const { supply, meteredWh } of slots) {
-      if (supply !== 'ENERGISED' && supply !== 'SUPPLY_UNKNOWN') continue;
+      if (supply !== 'ENERGISED') continue;
       energised++;
       if (meteredWh !== null) read++;
     }

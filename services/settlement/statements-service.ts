@@ -71,14 +71,17 @@ export async function makeStatement(
   const commitmentEntry = await money.logEntry(db, discom, 'commitment', event.eventId);
   const rootEntry = (await money.logEntry(db, discom, 'run_root', run.runId))!;
   const context = contextOf(event, run, figures, commitmentEntry?.atMs ?? 0);
-  const points = await money.pointsOf(db, discom, run.runId);
-  const leaves = points.map((point) => point.leaf!);
+  // A participant's statement needs one row and the leaves; those of the others need every line.
+  const own = row.partyKind === 'PARTICIPANT' ? await money.pointOf(db, discom, run.runId, row.settlementPointId) : null;
+  const points = own ? [own] : await money.pointsOf(db, discom, run.runId);
+  const all = await money.leavesOf(db, discom, run.runId);
+  const leaves = all.map(({ leaf }) => leaf);
 
   const payload = canonicalJson(payloadOf(row, context, figures, points));
   const shared = { payloadDigest: sha256Hex(payload), root: run.root, rootJws: run.rootJws, rootEntry, commitmentEntry };
   let evidence: Evidence = { ...shared, leaf: null, leaves: null };
   if (row.partyKind === 'PARTICIPANT') {
-    const index = points.findIndex((point) => point.settlementPointId === row.settlementPointId);
+    const index = all.findIndex((point) => point.settlementPointId === row.settlementPointId);
     const salt = await saltOf(row.partyId);
     const { size, path } = inclusionProof(leaves, index, sha256);
     evidence = {

@@ -12,6 +12,7 @@ export type EventRow = {
   readonly startMs: Instant;
   readonly endMs: Instant;
   readonly points: number;
+  readonly shards: readonly number[];
   readonly committedAtMs: Instant;
   readonly commitmentDigest: string;
   readonly state: 'committed' | 'ended' | 'cancelled' | 'finished';
@@ -50,7 +51,7 @@ export type RunRow = {
 };
 
 const eventColumns = `discom, event_id as "eventId", programme_id as "programmeId", terms_version as "termsVersion",
-  start_ms::float8 as "startMs", end_ms::float8 as "endMs", points, committed_at_ms::float8 as "committedAtMs",
+  start_ms::float8 as "startMs", end_ms::float8 as "endMs", points, shards, committed_at_ms::float8 as "committedAtMs",
   commitment_digest as "commitmentDigest", state, notice_at_ms::float8 as "noticeAtMs", terms, terms_digest as "termsDigest", calendar,
   touched_ms::float8 as "touchedMs", measured_as_of_ms::float8 as "measuredAsOfMs", stages_done as "stagesDone",
   due_at_ms::float8 as "dueAtMs", version, newest_run as "newestRun", open_run as "openRun"`;

@@ -165,11 +165,7 @@ describe('proof by the device meter', () => {
   test.each<[string, Sample[], boolean]>([
     ['power unchanged', [sample(0, 0), sample(15, 250), sample(30, 500)], false],
     ['a fifth less', [sample(0, 0), sample(15, 199)], true],
-    [
-      'a longer pause than any before',
-      [sample(0, 0), sample(5, 83), sample(10, 83), sample(15, 83), sample(20, 333)],
-      true,
-    ],
+    ['a longer pause than any before', [sample(0, 0), sample(5, 83), sample(10, 83), sample(15, 83), sample(20, 333)], true],
     ['it was switched off', [sample(0, 0), sample(15, 0, 0, { serving: false })], false],
     ['too late to have been us', [sample(0, 0), sample(41, 700), sample(60, 700)], false],
     [

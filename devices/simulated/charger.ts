@@ -23,6 +23,8 @@ export type ChargerSetting = { readonly plug?: Plug; readonly visits?: (day: num
 
 const VOLTS = 230;
 const CONNECTOR = 1;
+/** Wall time between two attempts of a station that lost its connection. */
+const REDIAL_MS = 200;
 
 /** A charger with one connector that speaks OCPP 1.6J over its own socket. It knows the time from `currentTime` only. */
 export function simulatedCharger(
@@ -86,7 +88,8 @@ export function simulatedCharger(
       meterStart: place.register.read(),
       timestamp: iso(at),
     });
-    session = { transactionId: Number(transactionId), startedAt: at };
+    // Unanswered, it asks again at the next tick.
+    if (transactionId !== undefined) session = { transactionId: Number(transactionId), startedAt: at };
   };
   const finish = async (at: Instant, reason: string): Promise<void> => {
     if (!session) return;
@@ -94,7 +97,7 @@ export function simulatedCharger(
     const tell = async (): Promise<void> => void (await call('StopTransaction', stop));
     profiles = profiles.filter((p) => p.purpose !== 'TxProfile');
     session = null;
-    if (out) owed.push(tell);
+    if (out || !wire) owed.push(tell);
     else await tell();
   };
   /** Leaves the network and comes back to it, as its temper has it. */
@@ -213,7 +216,7 @@ export function simulatedCharger(
     wire = link(opening, {
       answer: (action, payload) => (temper.dead ? new Promise(() => {}) : Promise.resolve(answers[action]?.(payload) ?? null)),
       unreadable: () => {},
-      closed: () => {},
+      closed: () => lost(opening),
     });
     if (booting) {
       const { currentTime } = await call('BootNotification', {
@@ -229,9 +232,24 @@ export function simulatedCharger(
     await call('StatusNotification', { connectorId: CONNECTOR, errorCode: 'NoError', status, timestamp: iso(heardTime) });
   };
   const disconnect = (): void => {
-    wire?.terminate();
-    socket?.terminate();
+    const [leaving, open] = [wire, socket];
     wire = null;
+    socket = null;
+    leaving?.terminate();
+    open?.terminate();
+  };
+  // A station that loses its connection dials again until it gets through; profiles and session are still in it.
+  const lost = (broken: WebSocket): void => {
+    if (socket !== broken) return; // it left of its own accord
+    wire = null;
+    const dial = (): Promise<void> =>
+      turn(async () => {
+        if (socket !== broken) return;
+        await connect(false);
+        for (const tell of owed.splice(0)) await tell();
+      });
+    const later = (): void => void setTimeout(() => dial().catch(later), REDIAL_MS).unref();
+    later();
   };
   const read = (which: 'register' | 'twin', from: Instant, to: Instant): number => {
     if (temper.dead) liveAlone(to);

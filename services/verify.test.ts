@@ -2,12 +2,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { fromJson, toJson } from '@bufbuild/protobuf';
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TermsSchema } from '../gen/lachak/v1/catalogue_pb.ts';
 import { EventState } from '../gen/lachak/v1/dispatch_pb.ts';
 import { Settlement } from '../gen/lachak/v1/settlement_pb.ts';
 import { Register } from '../gen/lachak/v1/types_pb.ts';
-import type { Json } from './domain/canonical.ts';
+import { canonicalJson, type Json } from './domain/canonical.ts';
 import { DAY, HOUR, iso, MINUTE } from './domain/interval.ts';
 import { meterDayBytes } from './domain/meter-day.ts';
 import { sha256Hex } from './host/ids.ts';
@@ -56,6 +58,10 @@ const TERMS = {
   billingCycle: 'MONTHLY',
   chargeCode: 'DF-RES',
 };
+const COMMITMENT = canonicalJson({
+  terms_digest: sha256Hex(canonicalJson(toJson(TermsSchema, fromJson(TermsSchema, TERMS)) as Json)),
+  members: [...'ABC'].map((id) => ({ settlement_point_id: id, role: 'CHOSEN' })),
+});
 const DAYS = Array.from({ length: 16 }, (_, back) => zone.plus(EVENT_DAY, -back)).reverse();
 
 /** Load of meter `m`, Wh per half hour: three homes that differ by day and by hour; two of them save in the window, the third does not. */
@@ -104,6 +110,7 @@ describe('lachak verify, on statements of a real run', () => {
       noticeAtMs: NOTICE,
       shards: 1,
       coreSha256: kernel.sha256,
+      commitment: COMMITMENT,
       measured: [],
       points: () => points,
     };
@@ -190,7 +197,7 @@ describe('lachak verify, on statements of a real run', () => {
       programmeId: 'peak',
       termsVersion: 1,
       window: interval,
-      digest: 'de'.repeat(32),
+      digest: sha256Hex(COMMITMENT),
       committedAtMs: BigInt(host.clock.now()),
     };
     await say('dispatch', {
@@ -296,6 +303,15 @@ describe('lachak verify, on statements of a real run', () => {
     writeFileSync(statement('sums'), JSON.stringify(file));
     expect(await verify(statement('sums'))).toBe(1);
     expect(said.join('\n')).toMatch(/✗ portfolio\.delivered: the statement has .*, the lines sum to/);
+  });
+
+  test('a home settled that was not committed, and one committed that was not settled, are named', async () => {
+    const file = JSON.parse(readFileSync(statement('BRPL'), 'utf8'));
+    file.payload.lines[0].settlementPointId = 'Z';
+    writeFileSync(statement('cohort'), JSON.stringify(file));
+    expect(await verify(statement('cohort'))).toBe(1);
+    expect(said.join('\n')).toContain('✗ the role of Z: the statement has CHOSEN, the commitment says nothing');
+    expect(said.join('\n')).toContain('✗ A was committed and has no line');
   });
 
   test('the file is a W3C credential: header, credential and signature make a vc+jwt', async () => {

@@ -3,13 +3,14 @@ import { type Instant, iso, MINUTE } from '../domain/interval.ts';
 import { type Hash, merkleRoot, rootFromProof } from '../domain/merkle.ts';
 import { meterDayBytes } from '../domain/meter-day.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import { checkCohort } from './check-cohort.ts';
 import { checkLines } from './check-lines.ts';
 import { checkSettled } from './check-settled.ts';
 import type { Evidence, StatementFile } from './credential.ts';
 import { difference, short } from './difference.ts';
 import { chainFault, hex, unhex } from './log.ts';
 import type { Measured } from './payload.ts';
-import { type ParticipantPayload, type Payload, readPayload } from './payload.ts';
+import { type CounterpartyPayload, type ParticipantPayload, type Payload, readPayload } from './payload.ts';
 import { knownAt, type Readings } from './readings.ts';
 
 /** What the caller brings: hashing, calendars of zones, and the core that measures. */
@@ -64,7 +65,12 @@ export function checkStatement(file: StatementFile, readings: Readings, recomput
       checkMeasured(participant, readings, recompute),
       checkSettled(participant),
     );
-  } else checks.push(...checkLines(payload as Exclude<Payload, ParticipantPayload>));
+  } else {
+    checks.push(...checkLines(payload as Exclude<Payload, ParticipantPayload>));
+    const { commitment } = file.evidence;
+    if (payload.party.kind === 'COUNTERPARTY' && commitment)
+      checks.push(checkCohort(payload as CounterpartyPayload, commitment, recompute.hash));
+  }
   checks.push(checkEvidence(file, recompute.hash));
   return checks;
 }

@@ -20,6 +20,8 @@ export type Evidence = {
   readonly rootJws: string;
   readonly rootEntry: LogEntry;
   readonly commitmentEntry: LogEntry | null;
+  /** Of the counterparty's statement: the canonical JSON that the commitment's digest is over. It names all members. */
+  readonly commitment: string | null;
 };
 
 /** A statement file, format 1: see STATEMENT.md. */

@@ -18,6 +18,8 @@ export type World = {
   points: (asOfMs: number) => readonly Point[];
   shards: number;
   coreSha256: string;
+  /** The commitment's canonical JSON; its digest is for the test to publish. */
+  commitment?: string;
   measured: string[];
 };
 
@@ -48,6 +50,7 @@ const dispatch = (world: World) => ({
       eventId,
       terms: fromJson(TermsSchema, world.terms),
       noticeAtMs: BigInt(world.noticeAtMs),
+      canonical: world.commitment ?? '',
       members: world
         .points(0)
         .filter((point) => point.shard === shard)

@@ -76,6 +76,7 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
       noticeAtMs: Number(commitment.noticeAtMs),
       terms: text,
       termsDigest: sha256Hex(text),
+      commitment: commitment.canonical,
       calendar: canonicalJson({ calendarId: json.calendarId ?? '', version: known?.version ?? 0, days }),
       firstDay,
       lastDay: day,

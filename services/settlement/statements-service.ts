@@ -79,7 +79,7 @@ export async function makeStatement(
 
   const payload = canonicalJson(payloadOf(row, context, figures, points));
   const shared = { payloadDigest: sha256Hex(payload), root: run.root, rootJws: run.rootJws, rootEntry, commitmentEntry };
-  let evidence: Evidence = { ...shared, leaf: null, leaves: null };
+  let evidence: Evidence = { ...shared, leaf: null, leaves: null, commitment: null };
   if (row.partyKind === 'PARTICIPANT') {
     const index = all.findIndex((point) => point.settlementPointId === row.settlementPointId);
     const salt = await saltOf(row.partyId);
@@ -88,7 +88,8 @@ export async function makeStatement(
       ...evidence,
       leaf: { salt: salt ? hex(salt) : null, hash: hex(leaves[index]!), index, size, path: path.map(hex) },
     };
-  } else if (row.partyKind === 'COUNTERPARTY') evidence = { ...evidence, leaves: leaves.map(hex) };
+  } else if (row.partyKind === 'COUNTERPARTY')
+    evidence = { ...evidence, leaves: leaves.map(hex), commitment: event.commitment || null };
 
   const content = { payload: JSON.parse(payload) as Json, evidence, issuer: signer.issuer };
   const jws = await new CompactSign(signedBytes(content))

@@ -21,6 +21,7 @@ export type EventRow = {
   readonly terms: string | null;
   readonly termsDigest: string;
   readonly calendar: string;
+  readonly commitment: string;
   readonly touchedMs: Instant;
   readonly measuredAsOfMs: Instant;
   readonly stagesDone: number;
@@ -52,7 +53,7 @@ export type RunRow = {
 
 const eventColumns = `discom, event_id as "eventId", programme_id as "programmeId", terms_version as "termsVersion",
   start_ms::float8 as "startMs", end_ms::float8 as "endMs", points, shards, committed_at_ms::float8 as "committedAtMs",
-  commitment_digest as "commitmentDigest", state, notice_at_ms::float8 as "noticeAtMs", terms, terms_digest as "termsDigest", calendar,
+  commitment_digest as "commitmentDigest", state, notice_at_ms::float8 as "noticeAtMs", terms, terms_digest as "termsDigest", calendar, commitment,
   touched_ms::float8 as "touchedMs", measured_as_of_ms::float8 as "measuredAsOfMs", stages_done as "stagesDone",
   due_at_ms::float8 as "dueAtMs", version, newest_run as "newestRun", open_run as "openRun"`;
 const runColumns = `discom, run_id as "runId", event_id as "eventId", version, stage, stage_reached as "stageReached",
@@ -102,7 +103,7 @@ export async function getEvent(db: Queryable, discom: string, eventId: string, l
 export const unread = (db: Queryable): Promise<EventRow[]> =>
   db.query<EventRow>(`select ${eventColumns} from event where state = 'ended' and terms is null order by discom, event_id`);
 
-export type Read = Pick<EventRow, 'noticeAtMs' | 'termsDigest' | 'calendar'> & {
+export type Read = Pick<EventRow, 'noticeAtMs' | 'termsDigest' | 'calendar' | 'commitment'> & {
   readonly terms: string;
   readonly firstDay: string;
   readonly lastDay: string;
@@ -112,11 +113,12 @@ export type Read = Pick<EventRow, 'noticeAtMs' | 'termsDigest' | 'calendar'> & {
 export const putRead = (db: Queryable, discom: string, eventId: string, read: Read) =>
   db.query(
     `update event set notice_at_ms = $3, terms = $4, terms_digest = $5, calendar = $6, first_day = $7, last_day = $8, first_ms = $9,
-       due_at_ms = $10, state = case when $10::bigint is null then 'finished' else state end
+       commitment = $11, due_at_ms = $10, state = case when $10::bigint is null then 'finished' else state end
      where discom = $1 and event_id = $2 and terms is null`,
     [discom, eventId, read.noticeAtMs, read.terms, read.termsDigest, read.calendar, read.firstDay, read.lastDay].concat([
       read.firstMs,
       read.dueAtMs,
+      read.commitment,
     ] as never),
   );
 

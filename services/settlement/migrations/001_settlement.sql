@@ -16,6 +16,8 @@ create table event (
   terms text,
   terms_digest text not null default '',
   calendar text not null default '{}',
+  -- The canonical JSON that commitment_digest is over.
+  commitment text not null default '',
   -- Readings and supply from here to the end can change what is settled.
   first_day text not null default '',
   last_day text not null default '',

@@ -47,7 +47,8 @@ function Known({ event, programme, runs, again }: Whole & { again: () => void })
   const running = event.state !== 'ENDED' && event.state !== 'CANCELLED';
   const [watching] = useState(running);
   const watched = useWatched(event.eventId, watching);
-  const state = watched.status?.state ?? event.state;
+  // What has ended or was cancelled stays so, whatever an older status says.
+  const state = running ? (watched.status?.state ?? event.state) : event.state;
   const words = wordsIn(programme);
   // The stream says that the state has changed; the event itself says what else has (its end, the commitment, its runs).
   useEffect(() => {

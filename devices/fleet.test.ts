@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -103,6 +106,48 @@ describe('simulated devices', () => {
   }, 30_000);
 });
 
+describe('a restart in the middle of an event', () => {
+  test('devices find back, are told again, and no answer is given twice', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lachak-restart-'));
+    let host = await testHost({ rooms: [room], clock: { start: ORIGIN }, folder });
+    const fleet = await muster(host, kinds(2, 2), 5);
+    try {
+      await host.advanceTo(START - 20 * MINUTE, 5 * MINUTE);
+      await host.connect(Devices).apply({ states: wishes(fleet.devices.keys()) }, { discom: 'BRPL' });
+      await host.advanceTo(START + 25 * MINUTE, 5 * MINUTE);
+      const as = await host.token('operator');
+      const ends = await host.connect(Devices).getEndpoints({}, { as });
+      const config = {
+        mqtt: { host: '127.0.0.1', port: Number(new URL(ends.mqttUrl).port) },
+        ocpp: { host: '127.0.0.1', port: Number(new URL(ends.ocppUrl).port) },
+      };
+      const openBefore = await host
+        .database('devices')
+        .then((db) => db.query('select device_id, outcome from instruction where not closed order by 1'));
+      await host.stop();
+      host = await testHost({ rooms: [room], clock: { start: ORIGIN }, folder, config });
+      const online = async () => (await host.connect(Devices).listDevices({}, { discom: 'BRPL' })).devices.map((d) => d.online);
+      await expect.poll(online, { timeout: 10_000 }).toEqual([true, true, true, true]);
+      await host.settled();
+      const db = await host.database('devices');
+      expect(await db.query('select device_id, outcome from instruction where not closed order by 1')).toEqual(openBefore);
+      await host.advanceTo(END + 30 * MINUTE, 5 * MINUTE);
+      const said: string[] = [];
+      for (const { body } of await host.facts.of('devices')) {
+        if (body.case === 'instructionAnswered')
+          for (const a of body.value.answers) said.push(`${a.deviceId} ${a.outcome} ${a.proof}`);
+      }
+      expect(new Set(said).size).toBe(said.length);
+      expect(await db.query('select 1 from instruction where not closed')).toEqual([]);
+      for (const device of fleet.devices.values()) expect(device.savedWh(START + 30 * MINUTE, END)).toBeGreaterThanOrEqual(0);
+    } finally {
+      await fleet.stop();
+      await host.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
+});
+
 describe('the broker lets nobody speak for another', () => {
   let host: TestHost;
   let url: string;
@@ -162,11 +207,40 @@ describe('the broker lets nobody speak for another', () => {
     },
   );
 
+  test('who watches sees power as it comes in, and nothing from before', async () => {
+    const client = await login();
+    const say = (minute: number, powerW: number) =>
+      client.publishAsync(
+        'flex/v1/BRPL/mine/telemetry',
+        JSON.stringify({ ts: new Date(ORIGIN + minute * MINUTE).toISOString(), powerW, energyWh: 5 }),
+        { qos: 1 },
+      );
+    await say(-2, 100);
+    const watching = host
+      .connect(Devices)
+      .watchReports({}, { as: await host.token('operator') })
+      [Symbol.asyncIterator]();
+    const first = watching.next();
+    let minute = 0;
+    const repeating = setInterval(() => void say(minute++, 200), 50); // until the stream has opened
+    const { value } = await first;
+    clearInterval(repeating);
+    await watching.return?.();
+    expect(value.reports[0]).toMatchObject({
+      deviceId: 'mine',
+      powerW: 200n,
+      hasPower: true,
+      energyRegisterWh: 5n,
+      proofSource: 'meter',
+    });
+    await client.endAsync(true);
+  });
+
   test('unreadable messages are counted and lose nothing', async () => {
     const client = await login();
     for (const payload of ['not json', '[]', '{"ts":"never"}', ''])
       await client.publishAsync('flex/v1/BRPL/mine/telemetry', payload, { qos: 1 });
-    await client.publishAsync('flex/v1/BRPL/mine/telemetry', '{"ts":"2026-05-01T12:00:00Z","powerW":812}', { qos: 1 });
+    await client.publishAsync('flex/v1/BRPL/mine/telemetry', '{"ts":"2026-05-01T22:00:00Z","powerW":812}', { qos: 1 });
     const as = await host.token('operator');
     await expect
       .poll(async () => (await host.connect(Devices).listDevices({ search: 'mine' }, { as })).devices[0]?.powerW)

@@ -33,7 +33,7 @@ export type Pursuits = {
 };
 
 // A silent simulator may hold up a step so long, once.
-const STEP_BOUND_MS = 2000;
+const STEP_BOUND_MS = 5000;
 const ROUNDS_AT_MOST = 20;
 const ANSWERS_PER_FACT = 500;
 

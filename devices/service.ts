@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { type DesiredState, Devices, ProvisionDeviceRequestSchema } from '../gen/lachak/v1/devices_pb.ts';
 import { Direction } from '../gen/lachak/v1/types_pb.ts';
-import type { Instant } from '../services/domain/interval.ts';
+import { DAY, type Instant } from '../services/domain/interval.ts';
 import { conflict, forbidden, invalid, notFound, type Refusal } from '../services/domain/outcome.ts';
 import { once } from '../services/host/command.ts';
 import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../services/host/room.ts';
@@ -245,17 +245,23 @@ const authentication =
     return { discom: row.discom, deviceId };
   };
 
-const chargingMemory = ({ database }: Deps): ChargingMemory => ({
-  startSession: (device: { discom: string; deviceId: string }, start: store.SessionStart) =>
-    store.startSession(database, device.discom, device.deviceId, start),
-  stopSession: (
-    device: { discom: string; deviceId: string },
-    transactionId: number,
-    stop: { meterStopWh: number; stoppedAt: Instant; reason: string },
-  ) => store.stopSession(database, device.discom, device.deviceId, transactionId, stop),
-  openSessions: (device: { discom: string; deviceId: string }) => store.openSessions(database, device.discom, device.deviceId),
-  keepFrames: (frames: readonly store.Frame[]) => store.keepFrames(database, frames),
-});
+const FRAMES_KEPT_MS = 90 * DAY;
+
+function chargingMemory({ clock, database }: Deps): ChargingMemory {
+  let dropped = 0;
+  return {
+    startSession: ({ discom, deviceId }, start) => store.startSession(database, discom, deviceId, start),
+    stopSession: ({ discom, deviceId }, transactionId, stop) =>
+      store.stopSession(database, discom, deviceId, transactionId, stop),
+    openSessions: ({ discom, deviceId }) => store.openSessions(database, discom, deviceId),
+    keepFrames: async (frames) => {
+      await store.keepFrames(database, frames);
+      if (clock.now() < dropped + DAY) return;
+      dropped = clock.now();
+      await store.dropFrames(database, dropped - FRAMES_KEPT_MS);
+    },
+  };
+}
 
 // Conversions.
 

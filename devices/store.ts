@@ -237,6 +237,10 @@ export async function keepFrames(db: Queryable, frames: readonly Frame[]): Promi
   );
 }
 
+export async function dropFrames(db: Queryable, before: Instant): Promise<void> {
+  await db.query('delete from ocpp_frame where at_ms < $1', [before]);
+}
+
 const pursuitOf = (row: InstructionRow): Pursuit => ({
   instruction: instructionOf(row),
   outcome: row.outcome,

@@ -39,6 +39,7 @@ const PING_MS = 45_000;
 const SLOW_BYTES = 64 * 1024;
 const STUCK_BYTES = 1024 * 1024;
 const UNREADABLE_AT_MOST = 20;
+const MOST_UNANSWERED = 500;
 
 export function link(socket: WebSocket, { answer, passed, unreadable, closed, timeoutMs = TIMEOUT_MS }: LinkSetting): Link {
   const queue: Waiting[] = [];
@@ -47,6 +48,7 @@ export function link(socket: WebSocket, { answer, passed, unreadable, closed, ti
   let over = false;
   let alive = true;
   let nonsense = 0;
+  let unanswered = 0;
 
   const send = (text: string, action: string): void => {
     if (over) return;
@@ -116,7 +118,11 @@ export function link(socket: WebSocket, { answer, passed, unreadable, closed, ti
       if (++nonsense > UNREADABLE_AT_MOST) finish();
     } else if (frame.kind === 'call') {
       passed?.(false, frame.action, text);
-      inbound = inbound.then(() => respond(frame));
+      if (++unanswered > MOST_UNANSWERED) {
+        finish(); // it sends faster than anybody could answer
+        return;
+      }
+      inbound = inbound.then(() => respond(frame)).finally(() => void unanswered--);
     } else if (open && frame.id === open.id) {
       passed?.(false, open.action, text);
       settle(

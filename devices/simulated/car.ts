@@ -52,6 +52,7 @@ export function bay(
   let at = world.origin;
   let visit: Visit | null = null;
   let powerW = 0;
+  let today = { day: Number.NaN, visits: [] as Visit[] };
   const draw = (side: Side, limitA: number): number => {
     const amps = Math.min(limitA, plug.maxA);
     const watts = amps < LEAST_A ? 0 : Math.round(amps * VOLTS * plug.phases);
@@ -84,7 +85,8 @@ export function bay(
       }
       if (visit) return null;
       const day = localDay(world, at);
-      visit = [visits(day - 1), visits(day)].find((v) => v && v.arrive <= at && at < v.depart) ?? null;
+      if (today.day !== day) today = { day, visits: [day - 1, day].flatMap((d) => visits(d) ?? []) };
+      visit = today.visits.find((v) => v.arrive <= at && at < v.depart) ?? null;
       if (!visit) return null;
       // Physics that begins in the middle of a visit begins with the whole need: nothing is known of before.
       actual.needJ = visit.needWh * 3600;

@@ -1,6 +1,5 @@
 import { type SimulatedDevice, simulatedAc, type Temper } from './ac.ts';
 import { simulatedCharger } from './charger.ts';
-import { happens } from './random.ts';
 import type { World } from './world.ts';
 
 /** One device of a fleet: who it is, where it connects, and how it misbehaves. */
@@ -34,12 +33,6 @@ export async function startFleet(world: World, endpoints: Endpoints, members: re
     throw error;
   }
   return { devices, stop };
-}
-
-/** A temper drawn from the seed: most obey, some refuse, some lie, some are dead. */
-export function drawTemper(world: World, deviceId: string, shares: { dead: number; liar: number; refuses: number }): Temper {
-  const is = (what: 'dead' | 'liar' | 'refuses'): boolean => happens(shares[what], world.seed, deviceId, what);
-  return { dead: is('dead'), liar: is('liar'), refuses: is('refuses') };
 }
 
 function simulated(

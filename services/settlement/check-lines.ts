@@ -1,4 +1,4 @@
-import { rupees } from '../domain/money.ts';
+import { roundHalfAway, rupees } from '../domain/money.ts';
 import type { Check } from './check.ts';
 import { scaleOf } from './credit.ts';
 import { difference } from './difference.ts';
@@ -18,7 +18,12 @@ export function checkLines(payload: OrganisationPayload | CounterpartyPayload): 
     differences: lines.flatMap((line) => lineDifferences(line, scale, terms, event.day)),
   };
   return payload.party.kind === 'COUNTERPARTY'
-    ? [perLine, portfolioCheck(payload as CounterpartyPayload, terms), totalsCheck(payload as CounterpartyPayload)]
+    ? [
+        perLine,
+        unmeasuredCheck(payload as CounterpartyPayload, terms),
+        portfolioCheck(payload as CounterpartyPayload, terms),
+        totalsCheck(payload as CounterpartyPayload),
+      ]
     : [perLine, amountCheck(payload as OrganisationPayload)];
 }
 
@@ -38,6 +43,21 @@ function lineDifferences(line: Brief, scale: Rational, terms: PayTerms, day: str
     ...difference(`${about}.creditedWh`, line.creditedWh, Number(rounded(credited)), 'rounding gives'),
     ...waterfall,
   ];
+}
+
+/** Whoever has no credited energy gets nothing, but for the holdout where the terms give it the cohort's mean. */
+function unmeasuredCheck({ lines }: CounterpartyPayload, terms: PayTerms): Check {
+  const paid = lines.filter((line) => line.individual !== null).map((line) => BigInt(line.micros));
+  const total = paid.reduce((micros, one) => micros + one, 0n);
+  const mean = terms.holdoutPay === 'COHORT_AVERAGE' && total > 0n ? roundHalfAway(total, BigInt(paid.length)) : 0n;
+  const others = lines.filter((line) => line.individual === null);
+  const due = (line: Brief) => (line.role === 'HOLDOUT' && line.status !== 'no_consent' ? mean : 0n);
+  return {
+    says: `${others.length} lines without credited energy: holdout, open or without a baseline`,
+    differences: others.flatMap((line) =>
+      difference(`line ${line.settlementPointId}.micros`, line.micros, String(due(line)), 'the terms give'),
+    ),
+  };
 }
 
 function portfolioCheck({ lines, portfolio }: CounterpartyPayload, terms: PayTerms): Check {

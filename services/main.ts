@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'make a token for the API or for gRPC',
     run: async (argv) => (await import('./host/token-cli.ts')).tokenCommand(argv),
   },
+  account: {
+    says: 'let a person or a program sign in',
+    run: async (argv) => (await import('./gateway/account-cli.ts')).accountCommand(argv),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

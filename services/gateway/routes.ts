@@ -1,4 +1,5 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
+import { Access } from '../../gen/lachak/v1/access_pb.ts';
 import { Catalogue } from '../../gen/lachak/v1/catalogue_pb.ts';
 import { Devices } from '../../gen/lachak/v1/devices_pb.ts';
 import { Dispatch } from '../../gen/lachak/v1/dispatch_pb.ts';
@@ -111,5 +112,14 @@ export const routes: readonly Route[] = [
   route('POST', '/cycles/:cycle/close', Settlement, Settlement.method.closeCycle, 'Close a billing cycle'),
   route('GET', '/balances', Settlement, Settlement.method.getBalances, 'Ledger balances; they sum to zero'),
   route('GET', '/log', Settlement, Settlement.method.listLog, 'The evidence log'),
+  route('GET', '/accounts', Access, Access.method.listAccounts, 'Who may sign in'),
+  route('PUT', '/accounts/users/:userId', Access, Access.method.putUser, 'Make or change a person’s account'),
+  route(
+    'PUT',
+    '/accounts/clients/:clientId',
+    Access,
+    Access.method.putClient,
+    'Make a machine’s account or give it a new secret',
+  ),
   route('GET', '/issuer', Settlement, Settlement.method.getIssuer, 'Who signs statements, and with which key'),
 ];

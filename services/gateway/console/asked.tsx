@@ -39,7 +39,7 @@ export function Loaded<T>({ asked, lines = 4, children }: LoadedProps<T>): JSX.E
   return (
     <>
       {asked.problem && <Failure problem={asked.problem} again={asked.again} />}
-      {asked.value !== null ? <>{children(asked.value)}</> : asked.waiting && <Skeleton lines={lines} />}
+      {asked.value !== null ? children(asked.value) : asked.waiting && <Skeleton lines={lines} />}
     </>
   );
 }
@@ -74,5 +74,6 @@ export function sentenceOf(problem: Problem, zone = INDIA): string {
   const word = `problem.${problem.code}`;
   const ours = hasWord(word) ? t(word) : '';
   if (ours && (language.value !== 'en' || !problem.message)) return ours;
-  return inZone(problem.message, { locale: locales[language.value], zone }) || t('problem.internal');
+  const theirs = inZone(problem.message, { locale: locales[language.value], zone });
+  return theirs ? theirs[0]!.toUpperCase() + theirs.slice(1) : t('problem.internal');
 }

@@ -3,18 +3,28 @@ import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { clockTime, kWFigure } from './format.ts';
-import { language, locales, t } from './language.ts';
+import { language, locales } from './language.ts';
 
 /** A line of kW over time. `null` is a gap and is drawn as one. */
-export type Line = { name: string; colour: string; values: (number | null)[]; dash?: boolean; fill?: boolean; steps?: boolean };
-type Props = { times: number[]; lines: Line[]; zone: string; window: [number, number]; span?: [number, number]; label: string };
+export type Line = { name: string; colour: string; values: (number | null)[]; dash?: boolean; fill?: boolean };
+type Props = {
+  times: number[];
+  lines: Line[];
+  zone: string;
+  window: [number, number];
+  span?: [number, number];
+  /** The values are means of intervals this long, and are drawn as steps; the caption names the interval under the pointer. */
+  stepMs?: number;
+  label: string;
+};
 
 const HEIGHT = 300;
 const dark = matchMedia('(prefers-color-scheme: dark)');
-const steps = uPlot.paths.stepped!({ align: 1 });
+/** Fewer points than this are too few for a line to be seen. */
+const SPARSE = 4;
 
 /** Instants in ms; values in W. The window of the event is shaded. */
-export function Chart({ times, lines, zone, window, span, label }: Props): JSX.Element {
+export function Chart({ times, lines, zone, window, span, stepMs = 0, label }: Props): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [index, setIndex] = useState<number | null>(null);
@@ -41,22 +51,26 @@ export function Chart({ times, lines, zone, window, span, label }: Props): JSX.E
       made.destroy();
       plot.current = null;
     };
-  }, [shape]);
+  }, [shape, times.length < SPARSE]);
   useEffect(() => plot.current?.setData(columns), [times, lines]);
 
-  const at = index ?? times.length - 1;
+  // A live curve shows its newest values until the pointer says otherwise.
+  const at = index ?? (stepMs ? -1 : times.length - 1);
   const words = { locale: locales[language.value], zone };
+  const start = stepMs && times[at] !== undefined ? times[0]! + Math.floor((times[at] - times[0]!) / stepMs) * stepMs : times[at];
   return (
     <figure class="chart">
       <div ref={box} role="img" aria-label={label} />
       <figcaption>
-        <span class="quiet">{times[at] === undefined ? '' : clockTime(times[at]!, words)}</span>
+        <span class="quiet">
+          {start !== undefined && clockTime(start, words) + (stepMs ? `–${clockTime(start + stepMs, words)}` : '')}
+        </span>
         {lines.map((line) => {
           const value = line.values[at];
           return (
             <span key={line.name}>
               <i class={line.dash ? 'key dash' : 'key'} style={{ '--key': `var(${line.colour})` }} />
-              {line.name} <b>{value === null || value === undefined ? t('gap') : `${kWFigure(value)} kW`}</b>
+              {line.name} {at >= 0 && <b>{typeof value === 'number' ? `${kWFigure(value)} kW` : '–'}</b>}
             </span>
           );
         })}
@@ -79,7 +93,7 @@ function settings({ lines, zone, window, span, width, onIndex }: Setting): uPlot
   return {
     width,
     height: HEIGHT,
-    padding: [12, 12, 0, 0],
+    padding: [12, 22, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 7 } },
     scales: {
@@ -103,11 +117,10 @@ function settings({ lines, zone, window, span, width, onIndex }: Setting): uPlot
       ...lines.map((line) => ({
         stroke: ink(line.colour),
         width: 2,
-        points: { show: false },
+        points: { size: 6, show: (_: uPlot, at: number) => lines[at - 1]!.values.length < SPARSE },
         spanGaps: false,
         ...(line.dash ? { dash: [6, 5] } : {}),
         ...(line.fill ? { fill: `${ink(line.colour)}2e` } : {}),
-        ...(line.steps ? { paths: steps } : {}),
       })),
     ],
     hooks: {

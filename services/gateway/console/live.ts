@@ -8,10 +8,17 @@ export type Watched = { status: EventStatus | null; history: readonly Moment[]; 
 
 const KEPT = 3000;
 const RETRY_MS = 3000;
+/** The curve so far outlives the view: the stream tells the present only. */
+const seen = new Map<string, readonly Moment[]>();
 
 /** Follows an event's stream while the view is open. The browser comes back by itself after a break; where it gives up, we do. */
 export function useWatched(eventId: string, live: boolean): Watched {
-  const [watched, setWatched] = useState<Watched>({ status: null, history: [], connected: true, ended: false });
+  const [watched, setWatched] = useState<Watched>({
+    status: null,
+    history: seen.get(eventId) ?? [],
+    connected: true,
+    ended: false,
+  });
   useEffect(() => {
     if (!live) return;
     let source: EventSource;
@@ -20,7 +27,9 @@ export function useWatched(eventId: string, live: boolean): Watched {
       source = new EventSource(`/api/events/${encodeURIComponent(eventId)}/stream`);
       source.addEventListener('status', ({ data }) => {
         const status = wholeStatus(JSON.parse(data));
-        setWatched(({ history, ended }) => ({ status, history: remembered(history, status), connected: true, ended }));
+        const history = remembered(seen.get(eventId) ?? [], status);
+        seen.set(eventId, history);
+        setWatched(({ ended }) => ({ status, history, connected: true, ended }));
       });
       source.addEventListener('end', () => {
         source.close();

@@ -5,7 +5,7 @@ import type { Me, Programme } from './wire.ts';
 
 /** Who is signed in; null until it is known. */
 export const me = signal<Me | null>(null);
-export const isConsumer = (): boolean => me.value !== null && me.value.roles.every((role) => role === 'consumer');
+export const isConsumer = (): boolean => me.value?.roles.every((role) => role === 'consumer') ?? false;
 export const mayOperate = (): boolean => me.value?.roles.includes('operator') ?? false;
 
 /** For formatting instants: the programme's zone, the person's language. */

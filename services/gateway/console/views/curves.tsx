@@ -69,6 +69,7 @@ export function CurvesView({ curves, zone }: { curves: Curves; zone: string }): 
       ) : (
         <Chart
           {...{ times, lines, zone }}
+          stepMs={curves.intervalMinutes * MINUTE}
           window={[Number(curves.window.startMs), Number(curves.window.endMs)]}
           label={t('curve.label')}
         />
@@ -78,30 +79,26 @@ export function CurvesView({ curves, zone }: { curves: Curves; zone: string }): 
 }
 
 function drawn(slots: Slot[], intervalMinutes: number) {
-  // Mean power of the interval, W. The last step is drawn to its end.
+  // Mean power of the interval, W. Each interval is a step with two ends of its own, so that a gap begins and ends where it does.
   const watts = (wh: number | null) => (wh === null ? null : (wh * 60) / intervalMinutes);
-  const ends = (slots.at(-1)?.startMs ?? 0) + intervalMinutes * MINUTE;
-  const column = (pick: (slot: Slot) => number | null) => {
-    const values = slots.map((slot) => watts(pick(slot)));
-    return [...values, values.at(-1) ?? null];
-  };
+  const column = (pick: (slot: Slot) => number | null) => slots.flatMap((slot) => [watts(pick(slot)), watts(pick(slot))]);
   return {
-    times: [...slots.map((slot) => slot.startMs), ends],
+    times: slots.flatMap(({ startMs }) => [startMs, startMs + intervalMinutes * MINUTE - 1]),
     lines: [
-      { name: t('curve.baseline'), colour: '--quiet', dash: true, steps: true, values: column((slot) => slot.baselineWh) },
-      { name: t('curve.metered'), colour: '--ink', steps: true, values: column((slot) => slot.meteredWh) },
-      { name: t('curve.delivered'), colour: '--accent', fill: true, steps: true, values: column((slot) => slot.deliveredWh) },
+      { name: t('curve.baseline'), colour: '--quiet', dash: true, values: column((slot) => slot.baselineWh) },
+      { name: t('curve.metered'), colour: '--ink', values: column((slot) => slot.meteredWh) },
+      { name: t('curve.delivered'), colour: '--accent', fill: true, values: column((slot) => slot.deliveredWh) },
     ],
   };
 }
 
 function CurveTable({ slots, zone }: { slots: Slot[]; zone: string }): JSX.Element {
   const words = { locale: locales[language.value], zone };
-  const figure = (wh: number | null) => (wh === null ? <span class="quiet">{t('gap')}</span> : kWhFigure(wh));
+  const figure = (wh: number | null, none = '–') => (wh === null ? <span class="quiet">{none}</span> : kWhFigure(wh));
   return (
     <div class="scroll">
+      <p class="quiet">{t('curve.tableCaption')}</p>
       <table class="figures-table">
-        <caption class="quiet">{t('curve.tableCaption')}</caption>
         <thead>
           <tr>
             <th scope="col">{t('column.from')}</th>
@@ -121,7 +118,7 @@ function CurveTable({ slots, zone }: { slots: Slot[]; zone: string }): JSX.Eleme
             <tr key={slot.startMs} class={slot.inWindow ? 'in-window' : ''}>
               <th scope="row">{clockTime(slot.startMs, words)}</th>
               <td class="number">{figure(slot.baselineWh)}</td>
-              <td class="number">{figure(slot.meteredWh)}</td>
+              <td class="number">{figure(slot.meteredWh, t('gap'))}</td>
               <td class="number">{slot.inWindow ? figure(slot.deliveredWh) : ''}</td>
             </tr>
           ))}

@@ -93,7 +93,7 @@ function Known({ event, programme, runs, again }: Whole & { again: () => void })
       )}
       <Tabs tabs={tabs} now={now} onChange={(id) => setQuery('tab', id)} />
       <div id="panel" role="tabpanel" aria-labelledby={`tab-${now}`}>
-        {now === 'live' && <Live event={event} programme={programme} watched={watched} />}
+        {now === 'live' && <Live {...{ event, programme, state, watched }} />}
         {now === 'result' && <Result event={event} programme={programme} runs={runs} />}
         {now === 'settlement' && <Settlement event={event} programme={programme} runs={runs} again={again} />}
         {now === 'instructions' && <Instructions eventId={event.eventId} atMs={watched.status?.atMs ?? '0'} />}

@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { Chart } from '../chart.tsx';
 import { clockTime, count, dayAndTime, kWFigure } from '../format.ts';
-import { t, wordFor } from '../language.ts';
+import { language, t, wordFor } from '../language.ts';
 import type { Watched } from '../live.ts';
 import { Figure } from '../parts.tsx';
 import { wordsIn } from '../session.ts';
@@ -24,12 +24,11 @@ const STATES = [
 ];
 const MINUTE = 60_000;
 
-type Props = { event: PeakEvent; programme: Programme; watched: Watched };
+type Props = { event: PeakEvent; programme: Programme; state: EventState; watched: Watched };
 
 /** The event as it runs: figures, states, curve. An estimate is never called a measurement. */
-export function Live({ event, programme, watched }: Props): JSX.Element {
+export function Live({ event, programme, state, watched }: Props): JSX.Element {
   const status = watched.status ?? event.status ?? null;
-  const state = status?.state ?? event.state;
   return (
     <>
       <Progress event={event} programme={programme} state={state} atMs={Number(status?.atMs ?? 0)} />
@@ -154,7 +153,7 @@ function States({ status }: { status: EventStatus }): JSX.Element {
   );
 }
 
-function LiveCurve({ event, programme, watched: { history } }: Props): JSX.Element {
+function LiveCurve({ event, programme, watched: { history } }: Omit<Props, 'state'>): JSX.Element {
   const { zone } = wordsIn(programme);
   const window: [number, number] = [Number(event.window.startMs), Number(event.window.endMs)];
   const margin = (window[1] - window[0]) / 12;
@@ -170,7 +169,7 @@ function LiveCurve({ event, programme, watched: { history } }: Props): JSX.Eleme
         { name: t('curve.withEstimate'), colour: '--amber', dash: true, values: history.map((moment) => moment.withEstimateW) },
       ],
     };
-  }, [history]);
+  }, [history, language.value]);
   return (
     <section>
       <h2>{t(programme.terms?.direction === 'ABSORB' ? 'live.curveMore' : 'live.curve')}</h2>

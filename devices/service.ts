@@ -122,6 +122,8 @@ function make(deps: Deps): Room {
     start: async () => {
       await pursuits.start();
       for (const driver of drivers.values()) await driver.start();
+      deps.announce('mqtt', drivers.get('flex/1')!.endpoint());
+      deps.announce('ocpp', drivers.get('ocpp1.6')!.endpoint());
     },
     stop: async () => {
       await Promise.all([...drivers.values()].map((driver) => driver.stop()));

@@ -96,7 +96,7 @@ describe.each([
     await see('Measured now');
     await see(/from 20 live meters and .* kW estimated for the rest/);
     await see('120 resources behind 100 settlement points');
-    await page.waitForFunction("document.querySelector('.progress .track i').style.width > '70'");
+    await see(/as of 19:[345]/);
     await page.waitForSelector('.chart canvas');
     await shown(`${name}-live`);
 
@@ -149,7 +149,7 @@ describe.each([
     await page.selectOption('#to', '18:00');
     await page.fill('#target', '90');
     await page.getByRole('button', { name: 'Schedule' }).click();
-    await see('the terms allow no event then');
+    await see('The terms allow no event then');
     await shown(`${name}-refused`);
     await page.getByRole('button', { name: /Take the nearest valid window: .*, 18:00–20:00/ }).click();
     await page.getByRole('button', { name: 'Schedule' }).click();
@@ -179,7 +179,7 @@ test('what is not there is said with its request number, and can be tried again'
   expected.push(/404/);
   await signIn('asha@brpl');
   await page.goto(`${base}/events/none`);
-  await see('there is no event none');
+  await see('There is no event none');
   await see(/Request [0-9a-f-]{8,}/);
   await page.getByRole('button', { name: 'Try again' }).waitFor();
   await shown('phone-light-not-found');
@@ -201,7 +201,7 @@ test.each([
   await shown(`${name}-events`);
   await page.goto(`${base}/events/tonight`);
   await see('अभी मापा गया');
-  await page.waitForFunction("document.querySelector('.progress .track i').style.width > '70'");
+  await see(/19:[345]. की स्थिति/);
   await shown(`${name}-live`);
   await page.goto(`${base}/events/last-week?tab=result`);
   await see('100 निपटान बिंदुओं का पोर्टफ़ोलियो');

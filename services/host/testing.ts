@@ -110,7 +110,7 @@ export async function testHost({
 }
 
 /** A made server is copied instead of made again: 0.1 s instead of 1 s for each test file. */
-async function furnish(folder: string): Promise<void> {
+export async function furnish(folder: string): Promise<void> {
   if (existsSync(join(folder, 'postgres'))) return;
   const template = join(tmpdir(), `lachak-postgres-template-1-${process.getuid?.() ?? 0}`);
   if (!existsSync(template)) {

@@ -23,6 +23,7 @@ server run in this process; the devices are clients on real sockets.
   --seed N          other homes, weather and tempers (default 1); the same seed gives the same statements
   --port N          of the console (default: a free one)
   --serve           stay up afterwards, to look around in the console
+  --pace SECONDS    let every five minutes of the event take this long, to watch it live in the console (implies --serve)
 `;
 
 /** Only the demo has secrets that everybody knows. */
@@ -35,6 +36,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     seed: { type: 'string' },
     port: { type: 'string' },
     serve: { type: 'boolean' },
+    pace: { type: 'string' },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -42,6 +44,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
   }
   const seed = whole(values.seed ?? '1', 'seed');
   const port = whole(values.port ?? '0', 'port');
+  const paceMs = 1000 * whole(values.pace ?? '0', 'pace');
   const out = resolve(String(values.out ?? 'demo-out'));
   const began = performance.now();
   const say = (line: string): void => void process.stdout.write(`${seconds(began).padStart(6)}  ${line}\n`);
@@ -68,19 +71,18 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
   const host = await startHost({ config, rooms: roster, log: openLog({ ...config, log: { level: 'warn' } }) });
   try {
     say(`${roster.length} rooms are up on embedded PostgreSQL, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
-    const told = await tell(host, scene, out, say);
     await openAccounts(host);
-    process.stdout.write(told);
+    const console = `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD})`;
+    if (paceMs > 0) process.stdout.write(`${console}\n`);
+    process.stdout.write(await tell(host, scene, { out, paceMs, say }));
     process.stdout.write(
       `\nStatements, keys, cores and readings: ${out}\nCheck them:  npx lachak verify ${out}/statements/*.json --readings ${out}/readings.csv.gz\n`,
     );
-    if (!values.serve) {
+    if (!values.serve && paceMs === 0) {
       process.stdout.write(`Look around: npm run demo -- --serve\nThe story took ${seconds(began)}.\n`);
       return EXIT.done;
     }
-    process.stdout.write(
-      `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD}); Ctrl-C ends\n`,
-    );
+    process.stdout.write(`${console}; Ctrl-C ends\n`);
     await new Promise<void>((done) => {
       process.once('SIGINT', () => done());
       process.once('SIGTERM', () => done());

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { type SimulatedDevice, simulatedAc, type Temper } from '../../devices/simulated/ac.ts';
 import { simulatedCharger } from '../../devices/simulated/charger.ts';
 import type { HomeHabits } from '../../devices/simulated/home.ts';
@@ -31,6 +32,7 @@ export type EveningPlan = {
   readonly secrets: ReadonlyMap<string, string>;
   /** Homes with readings of their own get a machine their size; the others one drawn from the seed. */
   readonly habitsOf: (home: Home) => HomeHabits | undefined;
+  readonly paceMs: number;
   readonly say: (line: string) => void;
 };
 
@@ -130,7 +132,7 @@ async function answerNotices(desk: Desk, parts: Parts, eventId: string): Promise
 }
 
 /** The window itself, five minutes a step. */
-async function live(desk: Desk, { times, say }: EveningPlan, parts: Parts, eventId: string): Promise<EventStatus> {
+async function live(desk: Desk, { times, paceMs, say }: EveningPlan, parts: Parts, eventId: string): Promise<EventStatus> {
   const operator = await desk.as('operator');
   let peak: EventStatus | undefined;
   const look = async (): Promise<EventStatus> => {
@@ -140,6 +142,7 @@ async function live(desk: Desk, { times, say }: EveningPlan, parts: Parts, event
   };
   for (let at = times.start; at <= times.end; at += STEP_MS) {
     await desk.advanceTo(at, STEP_MS);
+    if (paceMs > 0) await pause(paceMs);
     if (at === times.optOut) {
       const consumer = await desk.as('consumer', { participant: participantOf(parts.optOut) });
       await desk.dispatch.answer(

@@ -45,8 +45,15 @@ export function setScene(seed: number, own: OwnReadings | null): Scene {
   return { seed, homes, zone, eventDay, times, loads: wouldHave(seed, homes, history, own), own, holidays };
 }
 
+export type Telling = {
+  readonly out: string;
+  /** Wall time a step of the event takes at least, so that a person can watch. */
+  readonly paceMs: number;
+  readonly say: (line: string) => void;
+};
+
 /** Tells the whole story on a running house and returns its account. */
-export async function tell(host: Host, scene: Scene, out: string, say: (line: string) => void): Promise<string> {
+export async function tell(host: Host, scene: Scene, { out, paceMs, say }: Telling): Promise<string> {
   const desk = openDesk(host);
   const { homes, times, loads, seed, own } = scene;
   const sizes = new Map(homes.map((home, i) => [home.id, sizeOf(loads, i, times)]));
@@ -77,7 +84,7 @@ export async function tell(host: Host, scene: Scene, out: string, say: (line: st
   const history = await deliverHistory(desk, loads, meterIds, times.midnight);
   say(`${history.stored.toLocaleString('en-IN')} half-hourly readings of ${LOOK_BACK_DAYS} days validated and stored`);
 
-  const evening = await runEvening(desk, { seed, homes, times, world, targetW: TARGET_W, secrets, habitsOf, say });
+  const evening = await runEvening(desk, { seed, homes, times, world, targetW: TARGET_W, secrets, habitsOf, paceMs, say });
   const wh = readings(scene, evening);
   const late = { meter: homes.indexOf(evening.parts.late), from: times.end - 2 * SLOT_MS, to: times.end };
   await deliverDay(desk, {

@@ -13,6 +13,7 @@ import { pretence } from './pretend.ts';
 const PASSWORD = 'a long enough one';
 const WIDE = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
+const SMALL = { width: 360, height: 640 };
 const pretend = pretence();
 let host: TestHost;
 let base: string;
@@ -94,7 +95,7 @@ describe.each([
 
     await page.getByText('Feeder Saket-4 near its limit').click();
     await see('Measured now');
-    await see(/from 20 live meters and .* kW estimated for the rest/);
+    await see(/from 20 live meters; a further .* kW is estimated/);
     await see('120 resources behind 100 settlement points');
     await see(/as of 19:[345]/);
     await page.waitForSelector('.chart canvas');
@@ -107,7 +108,7 @@ describe.each([
     await see('set back to 22 °C by hand');
     await page.fill('#search', '');
     await see('ac-002');
-    await page.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('button', { name: 'Next' }).click();
     await see('Page 2');
     await shown(`${name}-instructions`);
 
@@ -189,7 +190,7 @@ test('what is not there is said with its request number, and can be tried again'
 
 test.each([
   { name: 'wide-dark-hi', viewport: WIDE, scheme: 'dark' as const },
-  { name: 'phone-light-hi', viewport: PHONE, scheme: 'light' as const },
+  { name: 'small-light-hi', viewport: SMALL, scheme: 'light' as const },
 ])('in Hindi, $name', async ({ name, viewport, scheme }) => {
   await open({ viewport, scheme });
   await signIn('asha@brpl');
@@ -216,7 +217,7 @@ test.each([
 });
 
 test.each([
-  { name: 'phone-light', viewport: PHONE },
+  { name: 'small-light', viewport: SMALL },
   { name: 'wide-light', viewport: WIDE },
 ])('a household answers its notice and sees its credits and its own curve, $name', async ({ name, viewport }) => {
   await open({ viewport });

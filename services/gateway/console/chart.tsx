@@ -62,9 +62,12 @@ export function Chart({ times, lines, zone, window, span, stepMs = 0, label }: P
     <figure class="chart">
       <div ref={box} role="img" aria-label={label} />
       <figcaption>
-        <span class="quiet">
-          {start !== undefined && clockTime(start, words) + (stepMs ? `–${clockTime(start + stepMs, words)}` : '')}
-        </span>
+        {start !== undefined && (
+          <span class="quiet">
+            {clockTime(start, words)}
+            {stepMs > 0 && `–${clockTime(start + stepMs, words)}`}
+          </span>
+        )}
         {lines.map((line) => {
           const value = line.values[at];
           return (
@@ -110,7 +113,7 @@ function settings({ lines, zone, window, span, width, onIndex }: Setting): uPlot
         size: 32,
         values: (_, splits) => splits.map((s) => clockTime(s * 1000, words)),
       },
-      { ...axis, size: 56, values: (_, splits) => splits.map((w) => (w === 0 ? '0' : kWFigure(w).replace(/\.0+$/, ''))) },
+      { ...axis, size: 56, values: (_, splits, __, ___, step) => splits.map((w) => tick(w, step)) },
     ],
     series: [
       {},
@@ -128,6 +131,12 @@ function settings({ lines, zone, window, span, width, onIndex }: Setting): uPlot
       setCursor: [(u) => onIndex(u.cursor.idx ?? null)],
     },
   };
+}
+
+/** kW with as many places as the step between ticks needs. */
+function tick(w: number, stepW: number): string {
+  const places = Math.max(0, Math.ceil(-Math.log10(stepW / 1000)));
+  return new Intl.NumberFormat('en-IN', { minimumFractionDigits: places, maximumFractionDigits: places }).format(w / 1000);
 }
 
 // Nought is always in sight: a curve cut off at its foot looks like a larger fall than it is.

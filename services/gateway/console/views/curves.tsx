@@ -59,7 +59,7 @@ export function CurvesView({ curves, zone }: { curves: Curves; zone: string }): 
   return (
     <>
       <div class="toggle">
-        <span class="quiet">{t('curve.unit', { minutes: curves.intervalMinutes })}</span>
+        <span class="quiet">{asTable ? t('curve.tableCaption') : t('curve.unit', { minutes: curves.intervalMinutes })}</span>
         <button type="button" class="plain" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
           {t(asTable ? 'curve.asCurve' : 'curve.asTable')}
         </button>
@@ -97,7 +97,6 @@ function CurveTable({ slots, zone }: { slots: Slot[]; zone: string }): JSX.Eleme
   const figure = (wh: number | null, none = '–') => (wh === null ? <span class="quiet">{none}</span> : kWhFigure(wh));
   return (
     <div class="scroll">
-      <p class="quiet">{t('curve.tableCaption')}</p>
       <table class="figures-table">
         <thead>
           <tr>

@@ -15,6 +15,8 @@ import { Live } from './live.tsx';
 import { Result } from './result.tsx';
 import { Settlement } from './settlement.tsx';
 
+const RUN_WAIT_MS = 10_000;
+
 type Whole = { event: PeakEvent; programme: Programme; runs: Run[] };
 
 /** One event, from schedule to statements, on one page. */
@@ -50,12 +52,18 @@ function Known({ event, programme, runs, again }: Whole & { again: () => void })
   // What has ended or was cancelled stays so, whatever an older status says.
   const state = running ? (watched.status?.state ?? event.state) : event.state;
   const words = wordsIn(programme);
+  const settled = runs.some((run) => run.closedAtMs !== '0');
   // The stream says that the state has changed; the event itself says what else has (its end, the commitment, its runs).
   useEffect(() => {
     if (state !== event.state) again();
   }, [state]);
+  // After the end the first settlement run comes by itself; no stream tells of it.
+  useEffect(() => {
+    if (event.state !== 'ENDED' || settled) return;
+    const timer = setTimeout(again, RUN_WAIT_MS);
+    return () => clearTimeout(timer);
+  }, [runs, settled]);
 
-  const settled = runs.some((run) => run.closedAtMs !== '0');
   const tabs = [
     { id: 'live', name: t(running ? 'tab.live' : 'tab.course') },
     ...(state === 'ENDED'

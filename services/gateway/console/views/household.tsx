@@ -87,7 +87,8 @@ function Reply({ line, running, again }: { line: Instruction; running: boolean; 
   return (
     <div class="reply">
       <p aria-live="polite">
-        {wordFor('kind', line.kind)} <StateChip state={line.state} group="state" />
+        {line.kind === 'BEHAVIOURAL' ? t('home.byHand') : wordFor('kind', line.kind)}{' '}
+        <StateChip state={line.state} group="state" />
       </p>
       <div class="actions">
         {asked && (

@@ -70,7 +70,7 @@ function Now({ status, state }: { status: EventStatus | null; state: EventState 
   const { liveMeters, measuredW, estimatedW } = status;
   // Where no meter speaks there is only what was expected of those that agreed.
   if (liveMeters === 0) return <Figure name={t('figure.estimated')} {...split(estimatedW)} note={t('figure.noMeters')} />;
-  const rest = estimatedW === '0' ? '' : ` ${t('figure.rest', { power: `${kWFigure(estimatedW)} kW` })}`;
+  const rest = estimatedW === '0' ? '' : `; ${t('figure.rest', { power: `${kWFigure(estimatedW)} kW` })}`;
   return <Figure name={t('figure.measured')} {...split(measuredW)} note={t('figure.meters', { meters: liveMeters }) + rest} />;
 }
 

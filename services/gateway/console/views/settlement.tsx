@@ -30,7 +30,8 @@ function NewestRun({ run, programme }: { run: Run; programme: Programme }): JSX.
   return (
     <section>
       <h2>
-        {wordFor('stage', run.stage)} <small class="quiet">{t('run.version', { version: run.version })}</small>
+        {t('run.title', { stage: wordFor('stage', run.stage) })}{' '}
+        <small class="quiet">{t('run.version', { version: run.version })}</small>
       </h2>
       <p class="quiet">{t('run.asOf', { instant: dayAndTime(Number(run.asOfMs), wordsIn(programme)) })}</p>
       <dl class="figures">

@@ -37,3 +37,17 @@ test('a token with one letter changed is refused', async () => {
   const forged = Buffer.from(Buffer.from(body, 'base64url').toString().replace('BRPL', 'TPDL')).toString('base64url');
   await expect(tokens.verify(`${head}.${forged}.${signature}`)).rejects.toMatchObject({ code: 'token_invalid' });
 });
+
+test.each([
+  [['aggregator'], { organisation: '' }, null, 'rows of no organisation are the DISCOM’s own'],
+  [['cpo'], { participant: 'p' }, null, 'a participant is no organisation'],
+  [['consumer'], { organisation: 'agg' }, null, 'an organisation is no participant'],
+  [['consumer', 'aggregator'], { organisation: 'agg' }, ['aggregator'], 'what it names, it holds'],
+  [['operator', 'cpo'], {}, ['operator'], 'the DISCOM is not narrowed by what it lacks'],
+  [['meter_source'], {}, ['meter_source'], 'bound by the meters’ source instead'],
+] as const)('of the roles %j a token for %j holds %j: %s', async (roles, whose, held, _why) => {
+  const tokens = await openTokens(folder);
+  const token = await tokens.issue({ ...consumer, organisation: '', participant: '', roles: [...roles], ...whose }, 1);
+  if (held) expect((await tokens.verify(token)).roles).toEqual(held);
+  else await expect(tokens.verify(token)).rejects.toMatchObject({ kind: 'forbidden', code: 'scope_missing' });
+});

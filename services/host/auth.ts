@@ -11,7 +11,7 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { Refusal } from '../domain/outcome.ts';
+import { forbidden, Refusal } from '../domain/outcome.ts';
 import { newId } from './ids.ts';
 import type { Role } from './room.ts';
 
@@ -32,7 +32,10 @@ export type SigningKey = {
 export type Tokens = {
   /** An ES256 token; `hours` of wall time. */
   issue(identity: Identity, hours: number): Promise<string>;
-  /** Throws Refusal unauthenticated: `token_missing`, `token_expired`, `token_invalid`. */
+  /**
+   * Throws Refusal unauthenticated: `token_missing`, `token_expired`, `token_invalid`; forbidden: `scope_missing`. A role that needs an
+   * organisation or a participant and names none is not held.
+   */
   verify(token: string): Promise<Identity>;
   /** This process speaking as a room for one DISCOM; cached until shortly before it expires. */
   ofRoom(room: string, discom: string): Promise<string>;
@@ -92,22 +95,29 @@ async function verified(token: string, key: CryptoKey): Promise<{ identity: Iden
       requiredClaims: ['sub', 'exp', 'discom', 'roles'],
     });
     const roles = (payload.roles as unknown[]).filter((role): role is Role => ROLES.includes(role as Role));
-    return {
-      identity: {
-        subject: payload.sub!,
-        roles,
-        discom: String(payload.discom),
-        organisation: String(payload.org ?? ''),
-        participant: String(payload.participant ?? ''),
-      },
-      expiresAt: payload.exp! * 1000,
+    const whose = {
+      discom: String(payload.discom),
+      organisation: String(payload.org ?? ''),
+      participant: String(payload.participant ?? ''),
     };
+    const held = roles.filter((role) => actsForSomebody(role, whose));
+    if (held.length === 0 && roles.length > 0) {
+      throw forbidden('scope_missing', 'the token names no organisation or participant to act for');
+    }
+    return { identity: { subject: payload.sub!, roles: held, ...whose }, expiresAt: payload.exp! * 1000 };
   } catch (error) {
+    if (error instanceof Refusal) throw error;
     const expired = (error as { code?: string }).code === 'ERR_JWT_EXPIRED';
     throw expired
       ? new Refusal('unauthenticated', 'token_expired', 'the token has expired: get a new one')
       : new Refusal('unauthenticated', 'token_invalid', 'the token was not issued by this installation or is damaged');
   }
+}
+
+// An empty organisation is how rows say "the DISCOM's own": an aggregator's token that names none must not stand for it.
+function actsForSomebody(role: Role, whose: { organisation: string; participant: string }): boolean {
+  if (role === 'aggregator' || role === 'cpo') return whose.organisation !== '';
+  return role !== 'consumer' || whose.participant !== '';
 }
 
 async function keyIn(folder: string, name: string): Promise<SigningKey> {

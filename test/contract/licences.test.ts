@@ -22,17 +22,25 @@ const PERMISSIVE = new Set([
 // The bundler's CSS engine: weak copyleft per file, used at build time only, none of it is shipped.
 const BUILD_ONLY = new Set(['MPL-2.0']);
 
-type Locked = { version: string; license?: string; dev?: boolean; link?: boolean };
+type Locked = { version: string; license?: string; dev?: boolean; optionalDependencies?: Record<string, string> };
+const { packages } = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8')) as {
+  packages: Record<string, Locked>;
+};
 
 test('every dependency is under a permissive licence', () => {
-  const { packages } = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8')) as {
-    packages: Record<string, Locked>;
-  };
   const others = Object.entries(packages)
     .filter(([path]) => path !== '')
     .filter(([, { license = 'none stated', dev = false }]) => !permitted(license, dev))
     .map(([path, { version, license }]) => `${path}@${version}: ${license}`);
   expect(others).toEqual([]);
+});
+
+// A lock made where some platforms' packages could not be had lacks them, and then `npm ci` refuses it everywhere.
+test('the lock file names the packages of every platform', () => {
+  const absent = Object.values(packages)
+    .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+    .filter((name) => !Object.keys(packages).some((path) => path.endsWith(`node_modules/${name}`)));
+  expect([...new Set(absent)]).toEqual([]);
 });
 
 /** SPDX expressions as they occur: `A OR B` needs one, `A AND B` all. */

@@ -139,6 +139,28 @@ export async function askedOf(
   }));
 }
 
+/** Settlement points of an event that left it, and how many of the programme's events they left from `since` on, up to this one. */
+export async function optOutsOf(
+  db: Queryable,
+  discom: string,
+  event: { readonly eventId: string; readonly programmeId: string; readonly window: Interval },
+  shard: number,
+  since: Instant,
+): Promise<{ settlementPointId: string; thisSeason: number }[]> {
+  const rows = await db.query<{ settlement_point_id: string; events: bigint }>(
+    `with leaving as (
+       select i.settlement_point_id, i.event_id from instruction i join event e on e.discom = i.discom and e.event_id = i.event_id
+       where i.discom = $1 and e.programme_id = $3 and e.state = 'ENDED' and e.start_ms between $5 and $6
+         and i.settlement_point_id in (select settlement_point_id from instruction
+           where discom = $1 and event_id = $2 and shard = $4 and state = 'OPTED_OUT')
+       group by i.settlement_point_id, i.event_id having bool_or(i.state = 'OPTED_OUT') and not bool_or(i.state = 'RELEASED'))
+     select settlement_point_id, count(*) as events from leaving
+     group by settlement_point_id having bool_or(event_id = $2) order by settlement_point_id collate "C"`,
+    [discom, event.eventId, event.programmeId, shard, since, event.window.start],
+  );
+  return rows.map((row) => ({ settlementPointId: row.settlement_point_id, thisSeason: Number(row.events) }));
+}
+
 /** Windows of instructions that were or will be given to these resources around an event, without its own. */
 export async function instructedAround(
   db: Queryable,

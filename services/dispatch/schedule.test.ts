@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, type Interval, MINUTE } from '../domain/interval.ts';
 import { zoneDays } from '../host/zone.ts';
-import { type CallRules, gateClosure, noticeInstant, passedIntervals, refuseShortening, refuseWindow } from './schedule.ts';
+import {
+  type CallRules,
+  gateClosure,
+  noticeInstant,
+  passedIntervals,
+  refuseShortening,
+  refuseWindow,
+  seasonStart,
+} from './schedule.ts';
 
 const days = zoneDays('Asia/Kolkata');
 const rules: CallRules = {
@@ -181,4 +189,13 @@ describe('stopping early', () => {
   ])('shortened %s', (_, clock, end, allowed) => {
     expect(refuseShortening(window, at(`2026-05-04T${end}`), 15, at(`2026-05-04T${clock}`)) === null).toBe(allowed);
   });
+});
+
+test.each([
+  ['2026-05-14', '2026-04-01', '2026-06-30', '2026-04-01', 'inside the season'],
+  ['2026-05-14', '2026-04-01', '', '2026-04-01', 'a season without end'],
+  ['2026-07-01', '2026-04-01', '2026-06-30', '2026-01-01', 'after it: the civil year'],
+  ['2026-05-14', '', '', '2026-01-01', 'no season: the civil year'],
+])('opt-outs of %s in a season %s … %s are counted from %s: %s', (day, seasonFrom, seasonTo, first) => {
+  expect(seasonStart(day, { seasonFrom, seasonTo })).toBe(first);
 });

@@ -108,6 +108,10 @@ function limitOf(rules: CallRules, window: Interval, day: CivilDay, days: ZoneDa
   return null;
 }
 
+/** The first day on which an opt-out counts with one of `day`: the season's, or the civil year's where `day` lies in no season. */
+export const seasonStart = (day: CivilDay, { seasonFrom, seasonTo }: Pick<CallRules, 'seasonFrom' | 'seasonTo'>): CivilDay =>
+  seasonFrom !== '' && day >= seasonFrom && (seasonTo === '' || day <= seasonTo) ? seasonFrom : `${day.slice(0, 4)}-01-01`;
+
 const minutesOf = (window: Interval): number => (window.end - window.start) / MINUTE;
 const longestOf = (rules: CallRules): number =>
   Math.min(rules.minutesPerEvent || Number.POSITIVE_INFINITY, rules.continuousMinutes || Number.POSITIVE_INFINITY);

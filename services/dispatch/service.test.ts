@@ -565,4 +565,41 @@ describe('dispatch, on a real PostgreSQL', () => {
     expect(Number((await dispatch.getEvent({ eventId: 'shown' }, operator)).status!.committedW)).toBe(example.committed_w);
     await host.advanceTo(window.end);
   });
+
+  test('opt-outs of a season are counted: events left with every resource, not overridden, not cancelled', async () => {
+    await programme('counted');
+    await home('n1', 'counted');
+    await home('n2', 'counted', { kinds: ['AC', 'CHARGER'] });
+    await home('n3', 'counted', { kinds: ['BEHAVIOURAL'] });
+    await host.settled();
+    const leaveAt = async (eventId: string, day: number, resourceIds: string[], cancelled = false) => {
+      const window = evening(day);
+      await schedule(eventId, 'counted', window);
+      await host.advanceTo(window.start - 30 * MINUTE);
+      for (const resourceId of resourceIds) {
+        await dispatch.answer({ commandId: next(), eventId, resourceId, will: false }, operator);
+      }
+      expect(await refused(dispatch.getOptOuts({ eventId, shard: 3 }, asRoom))).toBe('event_not_over');
+      if (cancelled) await dispatch.cancelEvent({ commandId: next(), eventId }, operator);
+      else await host.advanceTo(window.end);
+    };
+    const counted = async (eventId: string, shard = 3) =>
+      (await dispatch.getOptOuts({ eventId, shard }, asRoom)).optOuts.map((left) => [left.settlementPointId, left.thisSeason]);
+
+    const today = Math.floor((host.clock.now() - MIDNIGHT) / (24 * HOUR)) + 1;
+    await leaveAt('count-1', today, ['ac-n1', 'ac-n2', 'behavioural-n3']);
+    await leaveAt('count-2', today + 1, ['ac-n1', 'behavioural-n3'], true);
+    await leaveAt('count-3', today + 2, ['ac-n1', 'ac-n2', 'charger-n2']);
+    expect(await counted('count-3')).toEqual([
+      ['sp-n1', 2],
+      ['sp-n2', 1],
+    ]);
+    // The charger stayed in the first one; what came after it does not change its answer.
+    expect(await counted('count-1')).toEqual([
+      ['sp-n1', 1],
+      ['sp-n3', 1],
+    ]);
+    expect(await counted('count-1', 4)).toEqual([]);
+    expect(await refused(dispatch.getOptOuts({ eventId: 'count-2', shard: 3 }, asRoom))).toBe('event_not_over');
+  });
 });

@@ -8,7 +8,7 @@ import {
   EventStatusSchema,
   ScheduleEventRequestSchema,
 } from '../../gen/lachak/v1/dispatch_pb.ts';
-import { invalid, notFound } from '../domain/outcome.ts';
+import { conflict, invalid, notFound } from '../domain/outcome.ts';
 import { once } from '../host/command.ts';
 import { bind, type Caller, type Deps, type Handlers, type Room, type RoomMaker, type Tx } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
@@ -18,13 +18,15 @@ import { conduct } from './conduct-service.ts';
 import { RETRY_MS, runErrands } from './errand-service.ts';
 import { eventDays } from './event-days.ts';
 import { follow } from './follow-service.ts';
-import { askedOf, instructionsOf, listInstructions } from './instruction-store.ts';
+import { askedOf, instructionsOf, listInstructions, optOutsOf } from './instruction-store.ts';
 import { programmeAt } from './learned-store.ts';
 import { type LiveReports, openLive } from './live-service.ts';
 import { commitmentMessage, eventMessage, instructionMessage, statusMessage } from './messages.ts';
+import { seasonStart } from './schedule.ts';
 import { commandScope, type Scope, scopeOf } from './scope.ts';
 import { statusOf } from './status.ts';
 import * as store from './store.ts';
+import { callRules, programmeOf } from './terms.ts';
 
 /** Wall time between two looks at one watched event, so that a burst of answers is one change. */
 const WATCH_PACE_MS = 100;
@@ -158,6 +160,15 @@ function handlers(deps: Deps, live: LiveReports, stir: () => void): Handlers<typ
       const wanted = { start: Number(span.startMs), end: Number(span.endMs) };
       const asked = await askedOf(database, caller.discom, settlementPointIds, wanted);
       return { days: [...grouped(asked, (one) => one.zone)].flatMap(([zone, some]) => eventDays(some, zoneDays(zone), wanted)) };
+    },
+    getOptOuts: async ({ eventId, shard }, { discom }) => {
+      const event = await store.eventById(database, discom, eventId);
+      if (!event) throw notFound('event_unknown', `there is no event ${eventId}`, 'event_id');
+      if (event.state !== 'ENDED') throw conflict('event_not_over', `event ${eventId} is ${event.state}: it can still be left`);
+      const programme = await programmeAt(database, discom, event.programmeId, 0, event.termsVersion);
+      const zone = zoneDays(event.zone);
+      const first = seasonStart(zone.dayOf(event.window.start), callRules(programmeOf(programme)));
+      return { optOuts: await optOutsOf(database, discom, event, shard, zone.startOf(first)) };
     },
   };
 

@@ -136,7 +136,7 @@ describe('reconciliation to the portfolio', () => {
 
 describe('pay components', () => {
   const credit = (pay: Json[], figures: Figures, more: Parameters<typeof aPoint>[2] = {}, rest: Record<string, Json> = {}) => {
-    const under = terms({ pay, ...rest });
+    const under = terms({ pay, optOut: { freePerSeason: 2 }, ...rest });
     const point = aPoint('A', figures, more);
     return payFor(point, creditedEnergy(point, under)!, ONE, under);
   };
@@ -230,6 +230,22 @@ describe('pay components', () => {
       'no rupee moves for a blackout',
     ],
     [
+      'participation, left the third time of two that are free',
+      [{ participation: { microsPerEvent: '5000000' } }, energy('4000000')],
+      [['1000', 400]],
+      { optOuts: 3 },
+      2_400_000n,
+      'the pay for taking part is lost, that for energy is not',
+    ],
+    [
+      'participation, left twice of two',
+      [{ participation: { microsPerEvent: '5000000' } }],
+      [['1000', 400]],
+      { optOuts: 2 },
+      5_000_000n,
+      'still free',
+    ],
+    [
       'penalty of a household',
       [energy('1000000'), penalty],
       [['1000', 900]],
@@ -265,6 +281,15 @@ describe('pay components', () => {
     const result = credit(pay, figures, more);
     expect(result.micros).toBe(micros);
     expect(result.lines.reduce((total, line) => total + line.micros, 0n)).toBe(micros);
+  });
+
+  test.each<[Record<string, Json>, bigint, string]>([
+    [{ optOut: {} }, 0n, 'none is free: the contract leaves a zero out'],
+    [{}, 5_000_000n, 'terms that say nothing take nothing'],
+  ])('with %j one opt-out leaves %s of participation pay: %s', (rest, micros) => {
+    const under = terms({ pay: [{ participation: { microsPerEvent: '5000000' } }], ...rest });
+    const point = aPoint('A', [['1000', 400]], { optOuts: 1 });
+    expect(payFor(point, creditedEnergy(point, under)!, ONE, under).micros).toBe(micros);
   });
 
   test('the intervals shown add up to the total that was rounded once', () => {

@@ -56,6 +56,12 @@ const dispatch = (world: World) => ({
         .filter((point) => point.shard === shard)
         .map((point) => ({ settlementPointId: point.settlementPointId })),
     }),
+  getOptOuts: async ({ shard }: { shard: number }) => ({
+    optOuts: world
+      .points(0)
+      .filter((point) => point.shard === shard && point.optOuts !== undefined)
+      .map((point) => ({ settlementPointId: point.settlementPointId, thisSeason: point.optOuts })),
+  }),
 });
 
 function performance(world: World, { database, facts }: Deps) {
@@ -100,7 +106,7 @@ function performance(world: World, { database, facts }: Deps) {
 
 /** A point as performance sends it. */
 export function wirePoint(point: Point): MessageInitShape<typeof PointResultSchema> {
-  const { slots, totals, adjustment, meterDays, ...rest } = point;
+  const { slots, totals, adjustment, meterDays, optOuts: _, ...rest } = point;
   const denominator = slots.reduce(
     (den, slot) => [slot.baseline, slot.delivered].reduce((all, text) => (text ? all * readExact(text).den : all), den),
     1n,

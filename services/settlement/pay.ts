@@ -39,7 +39,7 @@ export function payFor(point: Point, energy: CreditedEnergy, scale: Rational, te
   const paid = multiply(energy.individual, scale);
   const lines: { kind: Pay['kind']; exact: Rational }[] = [];
   for (const pay of terms.pay) {
-    if (pay.kind !== 'PENALTY') lines.push({ kind: pay.kind, exact: earned(pay, energy, slots, paid, terms) });
+    if (pay.kind !== 'PENALTY') lines.push({ kind: pay.kind, exact: earned(pay, point, { energy, slots, paid }, terms) });
   }
   for (const pay of terms.pay) {
     if (pay.kind !== 'PENALTY' || (pay.householdsExempt && point.household)) continue;
@@ -65,9 +65,8 @@ export function payFor(point: Point, energy: CreditedEnergy, scale: Rational, te
 
 function earned(
   pay: Exclude<Pay, { kind: 'PENALTY' }>,
-  energy: CreditedEnergy,
-  slots: readonly (Rational | null)[],
-  paid: Rational,
+  { optOuts = 0 }: Point,
+  { energy, slots, paid }: { energy: CreditedEnergy; slots: readonly (Rational | null)[]; paid: Rational },
   terms: PayTerms,
 ): Rational {
   switch (pay.kind) {
@@ -84,6 +83,8 @@ function earned(
     case 'PARTICIPATION': {
       // Dark all through the window, or never read: there is nothing that shows it took part.
       if (energy.settledHours.num === 0n || (pay.deliveredOnly && paid.num <= 0n)) return ZERO;
+      // Leaving is always possible; beyond the free number it costs the pay for taking part, and nothing else.
+      if (terms.freeOptOuts !== null && optOuts > terms.freeOptOuts) return ZERO;
       return rational(pay.microsPerEvent);
     }
   }

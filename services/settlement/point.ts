@@ -71,4 +71,6 @@ export type Point = {
   readonly billingConsentId: string;
   /** A household's line never becomes negative by a penalty. Unknown kinds count as households. */
   readonly household: boolean;
+  /** Events of this season the household left, this one included; absent = it stayed in this one. */
+  readonly optOuts?: number;
 };

@@ -98,6 +98,8 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
     const { discom, runId } = run;
     const { members } = await dispatch.getCommitment({ eventId: run.eventId, shard, allShards: false }, { discom });
     const subtracted = new Map(members.map((member) => [member.settlementPointId, new Set(member.subtractMeterIds)]));
+    const left = (await dispatch.getOptOuts({ eventId: run.eventId, shard }, { discom })).optOuts;
+    const optOuts = new Map(left.map((point) => [point.settlementPointId, point.thisSeason]));
     const rows: Parameters<typeof money.putPoints>[2][number][] = [];
     for await (const { results } of performance.readResults({ runId, shard }, { discom, deadlineMs: 120_000 })) {
       const meters = grouped(
@@ -123,7 +125,7 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
         const { settlementPointId, connectionId, participantId, organisationId, billingConsentId } = result;
         rows.push({
           ...{ settlementPointId, shard, connectionId, participantId, organisationId, billingConsentId },
-          measured: canonicalJson(measuredOf(result, household, registers) as unknown as Json),
+          measured: canonicalJson(measuredOf(result, household, registers, optOuts.get(settlementPointId)) as unknown as Json),
         });
       }
     }

@@ -35,6 +35,8 @@ export type PayTerms = {
   readonly pay: readonly Pay[];
   readonly waterfall: readonly Share[];
   readonly holdoutPay: 'NOTHING' | 'COHORT_AVERAGE';
+  /** Events of a season that may be left without losing participation pay; null = any number. */
+  readonly freeOptOuts: number | null;
   readonly stages: readonly StageRule[];
   readonly chargeCode: string;
 };
@@ -64,6 +66,7 @@ export function readPayTerms(json: Json): PayTerms {
     pay: list(terms.pay).map(readPay),
     waterfall,
     holdoutPay: members(terms.holdout ?? {}, 'holdout').pay === 'COHORT_AVERAGE' ? 'COHORT_AVERAGE' : 'NOTHING',
+    freeOptOuts: terms.optOut === undefined ? null : Number(members(terms.optOut, 'opt_out').freePerSeason ?? 0),
     stages: stages.length > 0 ? stages : [{ stage: 'FINAL', cutOffAfterEndMs: 0, minCoveragePpm: 0 }],
     chargeCode: String(terms.chargeCode ?? ''),
   };

@@ -15,7 +15,7 @@ import type { RunRow } from './store.ts';
 
 // Between the wire's messages and the room's words.
 
-export function measuredOf(result: PointResult, household: boolean, registers: readonly RegisterOf[]): Measured {
+export function measuredOf(result: PointResult, household: boolean, registers: readonly RegisterOf[], optOuts = 0): Measured {
   const over = (num: string): string | null =>
     num === '' || result.denominator === '' ? null : exact(rational(BigInt(num), BigInt(result.denominator)));
   const ok = result.status === 'ok';
@@ -82,6 +82,7 @@ export function measuredOf(result: PointResult, household: boolean, registers: r
     billingConsentId: result.billingConsentId,
     household,
     registers,
+    ...(optOuts > 0 && { optOuts }),
   };
 }
 

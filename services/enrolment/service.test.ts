@@ -15,7 +15,7 @@ const NOW = Date.parse('2026-05-01T00:00:00Z');
 const MAY_10 = Date.parse('2026-05-10T00:00:00Z');
 
 /** Rooms that act on consents; here they only read the facts. */
-const follower = (name: 'dispatch' | 'performance'): RoomMaker => ({
+const follower = (name: 'dispatch' | 'metering' | 'performance'): RoomMaker => ({
   name,
   migrations: new URL('file:///nonexistent/'),
   make: ({ facts }) => {
@@ -107,7 +107,10 @@ describe('enrolment, on a real PostgreSQL', () => {
   };
 
   beforeAll(async () => {
-    host = await testHost({ rooms: [room, follower('dispatch'), follower('performance')], clock: { start: NOW } });
+    host = await testHost({
+      rooms: [room, follower('dispatch'), follower('metering'), follower('performance')],
+      clock: { start: NOW },
+    });
     enrolment = host.connect(Enrolment);
     operator = { as: await host.token('operator') };
     agg = { as: await host.token('aggregator', { organisation: 'agg' }) };

@@ -22,8 +22,8 @@ import * as store from './store.ts';
 
 /** How long an answer to a withdrawal waits for the rooms that act on consents before it says PENDING. Wall time. */
 const EFFECTIVE_WITHIN_MS = 3000;
-/** Who acts on consents: dispatch writes instructions, performance opens readings. Metering itself uses none. */
-const ACTING = ['dispatch', 'performance'] as const;
+/** Who acts on consents: dispatch writes instructions, performance opens readings, metering shows them to organisations. */
+const ACTING = ['dispatch', 'metering', 'performance'] as const;
 
 export const room: RoomMaker = {
   name: 'enrolment',

@@ -1,14 +1,25 @@
+import { Consent_Basis, type Consent as ConsentMessage, Purpose } from '../../gen/lachak/v1/enrolment_pb.ts';
 import type { Record as RegistryRecord } from '../../gen/lachak/v1/registry_pb.ts';
 import { type Dated, Register } from '../../gen/lachak/v1/types_pb.ts';
+import type { Consent, LegalBasis } from '../domain/consent.ts';
 import type { Deps, Tx } from '../host/room.ts';
+import { keepConsent, keepEnrolled, withdrawConsent } from './consents-store.ts';
 import { keepRecord } from './places-store.ts';
 
-/** Keeps what this room needs of the registry: meters with their place in the tiles, connections, the feeder tree, who runs what. */
+/** Keeps what this room needs: meters with their place in the tiles, connections, the feeder tree; and who may be shown readings. */
 export function follow({ facts }: Deps): void {
   facts.follow('registry', {
     registryChanged: async (tx, { records }, { discom }) => {
       for (const { record } of records) await keep(tx, discom, record);
     },
+  });
+  facts.follow('enrolment', {
+    consentGiven: async (tx, consent, { discom }) => {
+      if (consent.purpose === Purpose.READINGS) await keepConsent(tx, discom, consentOf(consent));
+    },
+    consentWithdrawn: (tx, { consentId, withdrawnAtMs }, { discom }) =>
+      withdrawConsent(tx, discom, consentId, Number(withdrawnAtMs)),
+    resourceEnrolled: (tx, enrolment, { discom }) => keepEnrolled(tx, discom, enrolment),
   });
 }
 
@@ -52,25 +63,6 @@ async function keep(tx: Tx, discom: string, record: RegistryRecord['record']): P
         parent_id: parentId,
       });
     }
-    case 'settlementPoint': {
-      const { settlementPointId, connectionId, subMeterId } = record.value;
-      return keepRecord(tx, 'settlement_point', ['discom', 'settlement_point_id'], {
-        discom,
-        settlement_point_id: settlementPointId,
-        connection_id: connectionId,
-        sub_meter_id: subMeterId,
-      });
-    }
-    case 'resource': {
-      const { resourceId, settlementPointId, organisationId } = record.value;
-      return keepRecord(tx, 'resource', ['discom', 'resource_id', 'from_ms'], {
-        discom,
-        resource_id: resourceId,
-        ...dated(record.value.dated),
-        settlement_point_id: settlementPointId,
-        organisation_id: organisationId,
-      });
-    }
     default:
   }
 }
@@ -81,4 +73,19 @@ const DEFAULT_INTERVAL_MINUTES = 30;
 const dated = (of: Dated | undefined): { from_ms: bigint; to_ms: bigint | null } => ({
   from_ms: of?.fromMs ?? 0n,
   to_ms: of && of.toMs !== 0n ? of.toMs : null,
+});
+
+const consentOf = (message: ConsentMessage): Consent => ({
+  consentId: message.consentId,
+  basis: Consent_Basis[message.basis] as LegalBasis,
+  participantId: message.participantId,
+  connectionId: message.connectionId,
+  organisationId: message.organisationId,
+  purpose: 'READINGS',
+  programmeId: message.programmeId,
+  resourceIds: [],
+  readingsFromDay: message.readingsFromDay,
+  givenAt: Number(message.givenAtMs),
+  expiresAt: message.expiresAtMs === 0n ? null : Number(message.expiresAtMs),
+  withdrawnAt: message.withdrawnAtMs === 0n ? null : Number(message.withdrawnAtMs),
 });

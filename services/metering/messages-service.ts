@@ -39,16 +39,19 @@ export const sourceOf = (caller: Caller): string | null =>
 
 /** Instants on the wire: 0 = now. Nothing can be known before its time. */
 export function knownAtOf(ms: bigint, now: Instant): Instant {
-  if (Number(ms) > now)
-    throw invalid('known_at_in_future', `known_at ${new Date(Number(ms)).toISOString()} lies in the future`, 'known_at_ms');
+  if (ms > BigInt(now)) throw invalid('known_at_in_future', `known_at ${ms} ms lies in the future`, 'known_at_ms');
   return ms === 0n ? now : Number(ms);
 }
 
 export const asOf = (ms: bigint, now: Instant): Instant => (ms === 0n ? now : Number(ms));
 
+const LAST_INSTANT = BigInt(Date.UTC(9000, 0, 1));
+
 export function spanOf(message: IntervalMessage | undefined, field = 'span'): Interval {
   if (!message || message.endMs <= message.startMs)
     throw invalid('interval_must_be_positive', `${field} must end after it starts`, field);
+  if (message.startMs < 0n || message.endMs > LAST_INSTANT)
+    throw invalid('instant_out_of_range', `${field} lies outside the years 1970 to 9000`, field);
   return { start: Number(message.startMs), end: Number(message.endMs) };
 }
 

@@ -82,22 +82,6 @@ export async function areasOf(db: Queryable, discom: string): Promise<Map<string
   );
 }
 
-/** When an organisation ran something measured by this meter or behind this connection. */
-export async function organisationHolds(
-  db: Queryable,
-  discom: string,
-  organisation: string,
-  meterId: string,
-  connectionIds: readonly string[],
-): Promise<{ from: Instant; to: Instant | null }[]> {
-  const rows = await db.query<{ from_ms: bigint; to_ms: bigint | null }>(
-    `select r.from_ms, r.to_ms from resource r join settlement_point p using (discom, settlement_point_id)
-     where r.discom = $1 and r.organisation_id = $2 and (p.sub_meter_id = $3 or (p.sub_meter_id = '' and p.connection_id = any($4)))`,
-    [discom, organisation, meterId, connectionIds],
-  );
-  return rows.map((row) => ({ from: Number(row.from_ms), to: until(row.to_ms) }));
-}
-
 /** Upserts one dated record of the registry; the same fact twice leaves the same row. */
 export async function keepRecord(
   tx: Tx,

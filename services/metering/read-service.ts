@@ -1,12 +1,14 @@
-import { contains, holdsAt, type Instant, type Interval, MINUTE } from '../domain/interval.ts';
+import { permits } from '../domain/consent.ts';
+import { contains, type Instant, type Interval, MINUTE } from '../domain/interval.ts';
 import { invalid, notFound } from '../domain/outcome.ts';
 import { applyTile, type DayColumns, emptyColumns, foldTiles, MISSING } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { sha256 } from '../host/ids.ts';
 import type { Caller, Database } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
+import { consentsReaching, recordUse } from './consents-store.ts';
 import { grouped, type KnownMeter, stateAt } from './known.ts';
-import { connectionsNamed, metersNamed, metersOfShard, organisationHolds, shardsOf } from './places-store.ts';
+import { connectionsNamed, metersNamed, metersOfShard, shardsOf } from './places-store.ts';
 import { daysWithTiles, type TileFiles, type TileRow, tilesOf } from './store.ts';
 import { type MeterSlots, meterDayDigest, slotsOf, speaksOf } from './tile-version.ts';
 import { likeWindows } from './typical.ts';
@@ -15,13 +17,17 @@ export type Reading = { readonly database: Database; readonly files: TileFiles }
 export type Series = MeterSlots & { readonly intervalMinutes: number; readonly start: Instant };
 const SPAN_MOST_DAYS = 800;
 
-/** One meter through a span, as known at `asOf`; what the caller may not see is missing, and a meter he may never see is not found. */
+/**
+ * One meter through a span, as known at `asOf`; what the caller may not see is missing, and a meter he may never see is not found.
+ * What an organisation asks for is kept with the consents that let it see.
+ */
 export async function seriesOf(
   { database, files }: Reading,
   caller: Caller,
   meterId: string,
   span: Interval,
   asOf: Instant,
+  now: Instant,
 ): Promise<Series> {
   const meter = (await metersNamed(database, caller.discom, [meterId])).get(meterId);
   const absent = notFound('meter_not_found', `there is no meter ${meterId}`, 'meter_id');
@@ -29,8 +35,13 @@ export async function seriesOf(
   if (span.end <= span.start) throw invalid('interval_must_be_positive', 'the span ends before it starts', 'span');
   if (span.end - span.start > SPAN_MOST_DAYS * 86_400_000)
     throw invalid('span_too_long', `ask for at most ${SPAN_MOST_DAYS} days at a time`, 'span');
-  const sees = await sightOf(database, caller, meter);
-  if (sees === 'nothing') throw absent;
+  const used = new Set<string>();
+  const sees = await sightOf(database, caller, meter, used);
+  const audit = { at: now, subject: caller.subject, organisation: caller.organisation, meterId, span };
+  if (sees === 'nothing') {
+    if (isOrganisation(caller)) await recordUse(database, caller.discom, { ...audit, consentIds: [] });
+    throw absent;
+  }
   const step = meter.intervalMinutes * MINUTE;
   const days = daysWithin(meter, span);
   const grid = zoneDays(meter.zone).startOf(days[0]!);
@@ -49,12 +60,13 @@ export async function seriesOf(
     for (let slot = 0; slot < row.slots; slot++) {
       const at = row.dayStart + slot * step;
       const to = (at - start) / step;
-      if (to < 0 || to >= length || (sees !== 'all' && !sees(at))) continue;
+      if (to < 0 || to >= length || (sees !== 'all' && !sees(at, row.day))) continue;
       found.importWh[to] = slots.importWh[slot]!;
       found.exportWh[to] = slots.exportWh[slot]!;
       found.quality[to] = slots.quality[slot]!;
     }
   }
+  if (isOrganisation(caller)) await recordUse(database, caller.discom, { ...audit, consentIds: [...used].sort() });
   return found;
 }
 
@@ -238,23 +250,36 @@ async function daysFolded(
   return found;
 }
 
-/** Consumers see what was read while they held the connection, organisations what was read while they ran something there. */
+const isOrganisation = ({ roles }: Caller): boolean =>
+  !roles.some((role) => role === 'operator' || role === 'verifier' || role === 'room' || role === 'consumer');
+
+/** Consumers see what was read while they held the connection, organisations what the one who held it shares; `used`: by which consents. */
 async function sightOf(
   database: Database,
   caller: Caller,
   meter: KnownMeter,
-): Promise<'all' | 'nothing' | ((at: Instant) => boolean)> {
-  if (caller.roles.some((role) => role === 'operator' || role === 'verifier' || role === 'room')) return 'all';
+  used: Set<string>,
+): Promise<'all' | 'nothing' | ((at: Instant, day: CivilDay) => boolean)> {
+  const { discom, roles, organisation, participant } = caller;
+  if (roles.some((role) => role === 'operator' || role === 'verifier' || role === 'room')) return 'all';
   const ids = meter.links.map((link) => link.connectionId);
-  if (caller.roles.includes('consumer') && caller.participant !== '') {
-    const connections = await connectionsNamed(database, caller.discom, ids);
-    const holds = (at: Instant): boolean =>
-      stateAt(connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [], at)?.participantId === caller.participant;
-    return [...connections.values()].flat().some((state) => state.participantId === caller.participant) ? holds : 'nothing';
+  const connections = await connectionsNamed(database, discom, ids);
+  const placeAt = (at: Instant) => {
+    const connectionId = stateAt(meter.links, at)?.connectionId ?? '';
+    return { connectionId, participantId: stateAt(connections.get(connectionId) ?? [], at)?.participantId ?? '' };
+  };
+  if (!isOrganisation(caller)) {
+    const theirs = [...connections.values()].flat().some((state) => state.participantId === participant);
+    return theirs ? (at) => placeAt(at).participantId === participant : 'nothing';
   }
-  if (caller.organisation === '') return 'nothing';
-  const holds = await organisationHolds(database, caller.discom, caller.organisation, meter.meterId, ids);
-  return holds.length === 0 ? 'nothing' : (at) => holds.some((dated) => holdsAt(dated, at));
+  const consents = await consentsReaching(database, discom, organisation, ids);
+  if (consents.length === 0) return 'nothing';
+  return (at, day) => {
+    const use = { ...placeAt(at), purpose: 'READINGS', organisationId: organisation, at, day } as const;
+    const consent = consents.find((one) => permits([one], { ...use, programmeId: one.programmeId }) === 'permitted');
+    if (consent) used.add(consent.consentId);
+    return consent !== undefined;
+  };
 }
 
 function daysWithin(meter: KnownMeter, span: Interval): CivilDay[] {

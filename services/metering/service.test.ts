@@ -1,10 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RegistryChangedSchema } from '../../gen/lachak/v1/facts_pb.ts';
+import { ConsentSchema, EnrolmentRecordSchema, Purpose } from '../../gen/lachak/v1/enrolment_pb.ts';
+import { ConsentWithdrawnSchema, RegistryChangedSchema } from '../../gen/lachak/v1/facts_pb.ts';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import type { Record as RegistryRecord } from '../../gen/lachak/v1/registry_pb.ts';
 import { Register, SupplyState } from '../../gen/lachak/v1/types_pb.ts';
@@ -31,11 +32,6 @@ beforeAll(async () => {
     ...[1, 2, 3].map((n) => connection(`c-${n}`, `p-${n}`, 'feeder-1')),
     { case: 'area', value: { areaId: 'feeder-1', parentId: 'zone-1' } },
     { case: 'area', value: { areaId: 'zone-1', parentId: '' } },
-    { case: 'settlementPoint', value: { settlementPointId: 's-1', connectionId: 'c-1', subMeterId: '' } },
-    {
-      case: 'resource',
-      value: { resourceId: 'r-1', settlementPointId: 's-1', organisationId: 'agg-1', dated: { fromMs: 0n, toMs: 0n } },
-    },
   ]);
   await register('OTHER', [meter('x-1', 0)]);
 });
@@ -253,11 +249,7 @@ describe('readings', () => {
     await send(csvOf(`m-1,2026-05-03T00:00:00${IST},5,,,`));
     const span = { startMs: at(`2026-05-03T00:00:00${IST}`), endMs: at(`2026-05-04T00:00:00${IST}`) };
     const ask = (as: { token: string; requestId: string }) => metering.getSeries({ meterId: 'm-1', span }, { as });
-    const sees = [
-      await host.token('consumer', { participant: 'p-1' }),
-      await host.token('aggregator', { organisation: 'agg-1' }),
-      await host.token('verifier'),
-    ];
+    const sees = [await host.token('consumer', { participant: 'p-1' }), await host.token('verifier')];
     for (const as of sees) expect(new Int32Array(Uint8Array.from((await ask(as)).importWh).buffer)[0]).toBe(5);
     const blind = [
       await host.token('consumer', { participant: 'p-2' }),
@@ -266,6 +258,51 @@ describe('readings', () => {
     ];
     for (const as of blind) await expect(ask(as)).rejects.toMatchObject({ kind: 'not_found' });
     expect((await metering.listTiles({ days: ['2026-05-03'] }, { discom: 'OTHER' })).tiles).toEqual([]);
+  });
+
+  it('are shown to an organisation as far as the home shares them with it, and every look is kept', async () => {
+    const days = ['2026-05-02', '2026-05-03', '2026-05-04'];
+    await send(csvOf(...days.map((day) => `m-3,${day}T00:00:00${IST},7,,,`)));
+    const given = { connectionId: 'c-3', participantId: 'p-3', programmeId: 'peak', readingsFromDay: '2026-05-03' };
+    const consent = (consentId: string, more: MessageInitShape<typeof ConsentSchema>) =>
+      tell({ case: 'consentGiven', value: create(ConsentSchema, { ...given, consentId, purpose: Purpose.READINGS, ...more }) });
+    const looks = async (organisation: string) => {
+      const as = await host.token('aggregator', { organisation, subject: `look-${organisation}` });
+      const span = { startMs: at(`2026-05-02T00:00:00${IST}`), endMs: at(`2026-05-05T00:00:00${IST}`) };
+      const { importWh } = await metering.getSeries({ meterId: 'm-3', span }, { as });
+      const slots = new Int32Array(Uint8Array.from(importWh).buffer);
+      return [0, 48, 96].map((slot) => (slots[slot] === MISSING ? null : slots[slot]));
+    };
+    const blind = { kind: 'not_found', code: 'meter_not_found' };
+
+    await consent('control-only', { purpose: Purpose.CONTROL, organisationId: 'agg-3' });
+    await expect(looks('agg-3')).rejects.toMatchObject(blind);
+    await consent('mine', { organisationId: 'agg-3' });
+    expect(await looks('agg-3')).toEqual([null, 7, 7]);
+    await expect(looks('agg-4')).rejects.toMatchObject(blind);
+
+    // Given to the DISCOM it reaches whoever has the home in that programme, and nobody who only says so.
+    await consent('to-the-discom', {});
+    await expect(looks('agg-4')).rejects.toMatchObject(blind);
+    const row = { enrolmentId: 'e', connectionId: 'c-3', programmeId: 'peak', organisationId: 'agg-4' };
+    await tell({ case: 'resourceEnrolled', value: create(EnrolmentRecordSchema, row) });
+    expect(await looks('agg-4')).toEqual([null, 7, 7]);
+
+    const withdrawnAtMs = at(`2026-05-04T00:00:00${IST}`);
+    await tell({ case: 'consentWithdrawn', value: create(ConsentWithdrawnSchema, { consentId: 'mine', withdrawnAtMs }) });
+    expect(await looks('agg-3')).toEqual([null, 7, null]);
+    const kept = await (await host.database('metering')).query<{ subject: string; consent_ids: string[] }>(
+      'select subject, consent_ids from reading_use where discom = $1 and meter_id = $2 order by use_id',
+      ['BRPL', 'm-3'],
+    );
+    expect(kept.map(({ subject, consent_ids }) => [subject, ...consent_ids])).toEqual([
+      ['look-agg-3'],
+      ['look-agg-3', 'mine'],
+      ['look-agg-4'],
+      ['look-agg-4'],
+      ['look-agg-4', 'to-the-discom'],
+      ['look-agg-3', 'mine'],
+    ]);
   });
 
   it('tell the typical load of like days, and say when they do not know', async () => {
@@ -383,6 +420,11 @@ const meter = (meterId: string, ordinal: number, over: object = {}): Registered 
   }) as Registered;
 const connection = (connectionId: string, participantId: string, areaId: string): Registered =>
   ({ case: 'connection', value: { connectionId, participantId, areaId, sanctionedLoadW: 5000n } }) as Registered;
+
+async function tell(body: Parameters<TestHost['facts']['publish']>[1]['body']): Promise<void> {
+  await host.facts.publish('enrolment', { discom: 'BRPL', key: 'c-3', body });
+  await host.settled();
+}
 
 async function register(discom: string, records: readonly object[]): Promise<void> {
   const value = create(RegistryChangedSchema, { records: records.map((record) => ({ record })) as never });

@@ -104,7 +104,8 @@ function handlers(deps: Deps, reading: Reading): Handlers<typeof Metering> {
     },
     ...supplyHandlers(deps),
     getSeries: async (request, caller) => {
-      const series = await seriesOf(reading, caller, request.meterId, spanOf(request.span), asOf(request.asOfMs, clock.now()));
+      const now = clock.now();
+      const series = await seriesOf(reading, caller, request.meterId, spanOf(request.span), asOf(request.asOfMs, now), now);
       return { intervalMinutes: series.intervalMinutes, startMs: BigInt(series.start), ...slotBytes(series) };
     },
     listTiles: async (request, caller) => {

@@ -161,6 +161,7 @@ describe.each([
     await shown(`${name}-cancel`);
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel the event' }).click();
     await see('The event was cancelled. Nothing is settled.');
+    await see('18:00–20:00'); // what was planned, not the nothing that is left of it
   });
 });
 

@@ -285,6 +285,7 @@ export function pretence() {
           cancelEvent: async ({ eventId }: { eventId: string }) => {
             const found = events.find((one) => one.eventId === eventId)!;
             found.state = EventState.CANCELLED;
+            found.window = { startMs: found.window!.startMs!, endMs: found.window!.startMs! };
             return found;
           },
           watchEvent: watch,

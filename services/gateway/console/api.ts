@@ -69,13 +69,20 @@ export type ScheduleRequest = {
   reason: string;
 };
 
+/** What was cancelled keeps no time of its own: people know it by the window it was planned for. */
+const asPlanned = (event: PeakEvent): PeakEvent =>
+  event.state === 'CANCELLED' && event.planned ? { ...event, window: event.planned } : event;
+
 export const api = {
   me: () => get<Me>('/me'),
   programmes: (signal?: AbortSignal) => get<{ programmes: Programme[] }>('/programmes', { size: 200 }, signal),
   programme: (programmeId: string, signal?: AbortSignal) => get<Programme>(`/programmes/${id(programmeId)}`, {}, signal),
   events: (pageToken: string, signal?: AbortSignal) =>
-    get<{ events: PeakEvent[] } & Paged>('/events', { size: 50, pageToken }, signal),
-  event: (eventId: string, signal?: AbortSignal) => get<PeakEvent>(`/events/${id(eventId)}`, {}, signal),
+    get<{ events: PeakEvent[] } & Paged>('/events', { size: 50, pageToken }, signal).then((page) => ({
+      ...page,
+      events: page.events.map(asPlanned),
+    })),
+  event: (eventId: string, signal?: AbortSignal) => get<PeakEvent>(`/events/${id(eventId)}`, {}, signal).then(asPlanned),
   schedule: (request: ScheduleRequest) => post<PeakEvent>('/events', request),
   cancel: (eventId: string, commandId: string, reason: string) =>
     post<PeakEvent>(`/events/${id(eventId)}/cancel`, { commandId, reason }),

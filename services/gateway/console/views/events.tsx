@@ -82,8 +82,7 @@ function EventLine({ event, programme }: { event: PeakEvent; programme: Programm
             <small>{t('figure.target')}</small> {targetText(event)}
           </span>
           <span>
-            <small>{t('figure.committed')}</small>{' '}
-            {event.status && event.status.committedW !== '0' ? kW(event.status.committedW) : '–'}
+            <small>{t('figure.committed')}</small> <Committed event={event} />
           </span>
         </span>
         <span class="event-state">
@@ -93,6 +92,14 @@ function EventLine({ event, programme }: { event: PeakEvent; programme: Programm
       </a>
     </li>
   );
+}
+
+/** Lists carry no status; of an event that has been committed it is asked for by itself. */
+function Committed({ event }: { event: PeakEvent }): JSX.Element {
+  const known = event.status !== undefined || event.state === 'SCHEDULED' || event.state === 'CANCELLED';
+  const asked = useAsked(async (signal) => (known ? event : api.event(event.eventId, signal)), [event.eventId, event.state]);
+  const committedW = asked.value?.status?.committedW ?? '0';
+  return <>{committedW === '0' ? '–' : kW(committedW)}</>;
 }
 
 /** The largest target of the window, or that there is none. */

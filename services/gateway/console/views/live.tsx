@@ -36,6 +36,7 @@ export function Live({ event, programme, state, watched }: Props): JSX.Element {
         <Figure
           name={t('figure.target')}
           {...split(state === 'ACTIVE' && status && status.targetW !== '0' ? status.targetW : targetOf(event))}
+          {...(targetOf(event) === null ? { note: t('target.all') } : {})}
         />
         <Figure
           name={t('figure.committed')}

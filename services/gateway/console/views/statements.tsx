@@ -5,6 +5,7 @@ import { asProblem, Failure, Loaded, useAsked } from '../asked.tsx';
 import { kWh, rupees } from '../format.ts';
 import { t, wordFor } from '../language.ts';
 import { Pager } from '../parts.tsx';
+import { isConsumer } from '../session.ts';
 import type { StatementLine } from '../wire.ts';
 import { useSettled } from './instructions.tsx';
 
@@ -96,7 +97,9 @@ export function StatementTable({ statements }: { statements: StatementLine[] }):
               <th scope="row">
                 {line.partyId}
                 <small class="quiet">
-                  {[wordFor('party', line.partyKind), line.settlementPointId].filter(Boolean).join(' · ')}
+                  {wordFor('party', line.partyKind)}
+                  {line.settlementPointId && ' · '}
+                  {isConsumer() ? line.settlementPointId : <Point line={line} />}
                 </small>
               </th>
               <td data-name={t('column.stage')}>{wordFor('stage', line.stage)}</td>
@@ -127,3 +130,9 @@ export function StatementTable({ statements }: { statements: StatementLine[] }):
     </>
   );
 }
+
+const Point = ({ line: { eventId, settlementPointId } }: { line: StatementLine }): JSX.Element => (
+  <a href={`/events/${encodeURIComponent(eventId)}?tab=result&point=${encodeURIComponent(settlementPointId)}`}>
+    {settlementPointId}
+  </a>
+);

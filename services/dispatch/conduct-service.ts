@@ -1,3 +1,4 @@
+import { standing } from '../domain/consent.ts';
 import type { Instant } from '../domain/interval.ts';
 import { killPoint } from '../host/faults.ts';
 import type { Deps, Tx } from '../host/room.ts';
@@ -5,7 +6,7 @@ import { zoneDays } from '../host/zone.ts';
 import { actOf, grouped, permitsAt } from './candidates.ts';
 import { commit } from './commit-service.ts';
 import { finish, moveTo } from './ending-service.ts';
-import { instructionsOf, lockInstructions, saveInstructions } from './instruction-store.ts';
+import { type ConsentUse, instructionsOf, lockInstructions, recordUses, saveInstructions } from './instruction-store.ts';
 import { BEHAVIOURAL } from './kinds.ts';
 import { consentsOf, protectedOf } from './learned-store.ts';
 import type { LiveReports } from './live-service.ts';
@@ -100,9 +101,14 @@ async function advance(
   const consents = grouped(await consentsOf(tx, discom, connections), (consent) => consent.connectionId);
   const guarded = await protectedOf(tx, discom, connections, now);
   const day = zoneDays(event.zone).dayOf(event.window.start);
+  const uses: ConsentUse[] = [];
   const moved = rows.map((row): store.InstructionRow => {
     const act = actOf(row, event.programmeId, now, day);
-    const gate = permitsAt(consents.get(row.connectionId) ?? [], act, [now, event.window.start, event.window.end - 1]);
+    const mine = consents.get(row.connectionId) ?? [];
+    const gate = permitsAt(mine, act, [now, event.window.start, event.window.end - 1]);
+    const consent = gate === 'permitted' ? standing(mine, act) : gate;
+    const consentId = typeof consent === 'string' ? '' : consent.consentId;
+    uses.push({ row, purpose: act.purpose, consentId, outcome: gate });
     const forbidden =
       gate !== 'permitted'
         ? `consent ${gate}`
@@ -117,6 +123,7 @@ async function advance(
     return { ...next, issuedAt: now, errand: 'apply', referenceW: live.of(discom).get(row.resourceId)?.powerW ?? null };
   });
   await saveInstructions(tx, discom, moved);
+  await recordUses(tx, discom, input, uses, now);
   return moved.filter((row) => row.state !== 'WITHHELD');
 }
 

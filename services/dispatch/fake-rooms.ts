@@ -122,6 +122,8 @@ export function fakeDevices(discom = 'BRPL') {
 export function fakeMetering() {
   const typical = new Map<string, number>();
   const dark = new Set<string>();
+  /** Connections whose supply cannot be told: asking for one fails as a bug would. */
+  const cursed = new Set<string>();
   const room: RoomMaker = {
     name: 'metering',
     migrations: nowhere,
@@ -138,11 +140,11 @@ export function fakeMetering() {
           exportReadings: async function* () {
             yield* [];
           },
-          getSupply: async ({ connectionIds }) => ({
-            spans: connectionIds
-              .filter((id) => dark.has(id))
-              .map((connectionId) => ({ connectionId, state: SupplyState.OUTAGE })),
-          }),
+          getSupply: async ({ connectionIds }) => {
+            if (connectionIds.some((id) => cursed.has(id))) throw new Error('a bug');
+            const out = connectionIds.filter((id) => dark.has(id));
+            return { spans: out.map((connectionId) => ({ connectionId, state: SupplyState.OUTAGE })) };
+          },
           getTypicalLoad: async ({ meterIds }) => ({
             meanW: meterIds.map((id) => BigInt(typical.get(id) ?? 0)),
             known: meterIds.map((id) => typical.has(id)),
@@ -153,5 +155,5 @@ export function fakeMetering() {
       stop: async () => {},
     }),
   };
-  return { room, typical, dark };
+  return { room, typical, dark, cursed };
 }

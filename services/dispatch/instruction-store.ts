@@ -139,6 +139,41 @@ export async function askedOf(
   }));
 }
 
+/** One line of the audit of consents; an empty consent id = the gate said no, and `outcome` why. */
+export type ConsentUse = {
+  readonly row: InstructionRow;
+  readonly purpose: string;
+  readonly consentId: string;
+  readonly outcome: string;
+};
+
+export async function recordUses(
+  tx: Queryable,
+  discom: string,
+  act: 'notice' | 'issue',
+  uses: readonly ConsentUse[],
+  at: Instant,
+): Promise<void> {
+  const lines = uses.map(({ row, ...use }) => ({
+    instruction_id: row.instructionId,
+    event_id: row.eventId,
+    resource_id: row.resourceId,
+    connection_id: row.connectionId,
+    participant_id: row.participantId,
+    purpose: use.purpose,
+    consent_id: use.consentId,
+    outcome: use.outcome,
+  }));
+  await tx.query(
+    `insert into consent_use (discom, act, at_ms, instruction_id, event_id, resource_id, connection_id, participant_id, purpose,
+       consent_id, outcome)
+     select $1, $2, $3, * from jsonb_to_recordset($4::jsonb) as use (instruction_id text, event_id text, resource_id text,
+       connection_id text, participant_id text, purpose text, consent_id text, outcome text)
+     on conflict do nothing`,
+    [discom, act, at, JSON.stringify(lines)],
+  );
+}
+
 /** Settlement points of an event that left it, and how many of the programme's events they left from `since` on, up to this one. */
 export async function optOutsOf(
   db: Queryable,

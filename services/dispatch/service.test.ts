@@ -276,6 +276,15 @@ describe('dispatch, on a real PostgreSQL', () => {
     expect(stopped.state).toBe(InstructionState.WITHHELD);
     expect(devices.released).toContain(stopped.instructionId);
     expect((await dispatch.getCommitment({ eventId: 'withdrawn', allShards: true }, asRoom)).members).toHaveLength(2);
+    const uses = await (await host.database('dispatch')).query(
+      'select resource_id, act, consent_id, outcome from consent_use where event_id = $1 order by at_ms, resource_id',
+      ['withdrawn'],
+    );
+    expect(uses.map((use) => Object.values(use))).toEqual([
+      ['ac-w1', 'notice', 'consent-CONTROL-w1', 'permitted'],
+      ['ac-w2', 'notice', 'consent-CONTROL-w2', 'permitted'],
+      ['ac-w2', 'issue', 'consent-CONTROL-w2', 'permitted'],
+    ]);
     await host.advanceTo(window.end);
   });
 
@@ -601,5 +610,25 @@ describe('dispatch, on a real PostgreSQL', () => {
     ]);
     expect(await counted('count-1', 4)).toEqual([]);
     expect(await refused(dispatch.getOptOuts({ eventId: 'count-2', shard: 3 }, asRoom))).toBe('event_not_over');
+  });
+
+  test('an event whose step fails again and again holds up no instruction of another', async () => {
+    await programme('trouble');
+    await programme('peace');
+    await home('t1', 'trouble');
+    await home('t2', 'peace');
+    await host.settled();
+    const window = evening(40);
+    await schedule('a-trouble', 'trouble', window);
+    await schedule('b-peace', 'peace', window);
+    await host.advanceTo(window.start - HOUR);
+    metering.cursed.add('conn-t1');
+    await host.advanceTo(window.start - MINUTE).catch(() => {}); // the conductor says what does not settle
+    expect(await states('b-peace')).toEqual({ 'ac-t2': 'APPLIED' });
+    expect(await states('a-trouble')).toEqual({ 'ac-t1': 'NOTIFIED' });
+    metering.cursed.clear();
+    await host.advanceTo(window.start);
+    expect(await states('a-trouble')).toEqual({ 'ac-t1': 'APPLIED' });
+    await host.advanceTo(window.end);
   });
 });

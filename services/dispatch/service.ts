@@ -45,10 +45,13 @@ function make(deps: Deps): Room {
       return retryAt === null ? due : Math.min(retryAt, due ?? retryAt);
     },
     run: async (now) => {
-      await conduct(deps, live, now);
-      await live.listen();
-      if (retryAt !== null && now < retryAt) return;
-      retryAt = (await runErrands(deps, live, now)) ? null : now + RETRY_MS;
+      try {
+        await conduct(deps, live, now);
+      } finally {
+        // Whatever became of one event, what the others have decided is carried out.
+        await live.listen();
+        if (retryAt === null || now >= retryAt) retryAt = (await runErrands(deps, live, now)) ? null : now + RETRY_MS;
+      }
     },
   });
   follow(deps, live, () => waker.stir());

@@ -227,10 +227,32 @@ describe('lachak verify, on statements of a real run', () => {
 
   test('one statement is accounted for line by line', async () => {
     expect(await verify(statement('P-A'), '--readings', readings())).toBe(0);
-    expect(said.filter((line) => line.startsWith('  ✓')).length).toBe(7);
+    expect(said.filter((line) => line.startsWith('  ✓')).length).toBe(8);
     expect(said.join('\n')).toMatch(/15 meter-days as known at 2026-05-02T13:30:00Z have the digests named/);
     expect(said.join('\n')).toMatch(/delivered \d+ Wh, recomputed with core [0-9a-f]{12}…/);
+    expect(said.at(-3)).toMatch(/^ {2}· on the issuer’s word rest: why days were excluded \(event\), the supply status/);
   });
+
+  test('quiet: nothing but the statements that differ, and the sum', async () => {
+    const wrong = write('wrong', (file) => {
+      payload(file).settled.pay[0]!.micros = '1';
+    });
+    expect(await verify(statement('P-B'), wrong, '--readings', readings(), '--quiet')).toBe(1);
+    expect(said.filter((line) => /^[✓✗]/.test(line))).toEqual([
+      `✗ ${wrong}: PARTICIPANT P-A, event e1, version 1 (PRELIMINARY)`,
+      '✗ 1 of 2 statements differ',
+    ]);
+  });
+
+  test.each(['measured', 'settled', 'terms', 'portfolio', 'calendar', 'run', 'event'])(
+    'a statement whose %s is a number is answered in a sentence',
+    async (name) => {
+      const broken = write('broken', (file) => {
+        (file.payload as Record<string, Json>)[name] = 7;
+      });
+      expect(await verify(broken, '--readings', readings())).toBeGreaterThan(0);
+    },
+  );
 
   test('a changed reading of the event’s day: meter, day, interval and both digests are named', async () => {
     const changed = lines.map((line) =>
@@ -250,7 +272,9 @@ describe('lachak verify, on statements of a real run', () => {
     );
     writeFileSync(at('changed.csv'), `${[HEADER, ...changed].join('\n')}\n`);
     expect(await verify(statement('P-A'), '--readings', at('changed.csv'))).toBe(1);
-    expect(said.join('\n')).toMatch(/✗ meter M-A, 2026-04-30: the statement names digest/);
+    expect(said.join('\n')).toMatch(
+      /✗ meter M-A, 2026-04-30: the statement names digest .* of this day the statement holds only the digest, so which interval/,
+    );
     expect(said.join('\n')).toMatch(/✗ scoresWh\[0\]: the statement has \d+, the readings give \d+/);
   });
 

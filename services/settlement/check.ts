@@ -1,9 +1,9 @@
 import { canonicalJson, type Json } from '../domain/canonical.ts';
-import { type Instant, iso, MINUTE } from '../domain/interval.ts';
+import { type Instant, iso } from '../domain/interval.ts';
 import { type Hash, merkleRoot, rootFromProof } from '../domain/merkle.ts';
-import { meterDayBytes } from '../domain/meter-day.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { checkCohort } from './check-cohort.ts';
+import { checkExcludedDays, checkMeterDays } from './check-days.ts';
 import { checkLines } from './check-lines.ts';
 import { checkSettled } from './check-settled.ts';
 import type { Evidence, StatementFile } from './credential.ts';
@@ -60,9 +60,11 @@ export function checkStatement(file: StatementFile, readings: Readings, recomput
   const checks = [checkTerms(payload, recompute.hash), checkCommitment(payload, file.evidence, recompute.hash)];
   if (payload.party.kind === 'PARTICIPANT') {
     const participant = payload as ParticipantPayload;
+    const found = remeasured(participant, readings, recompute);
     checks.push(
-      checkMeterDays(participant, readings, recompute),
-      checkMeasured(participant, readings, recompute),
+      checkMeterDays(participant, readings, recompute, found),
+      checkExcludedDays(participant),
+      checkMeasured(participant, found),
       checkSettled(participant),
     );
   } else {
@@ -105,77 +107,25 @@ function checkCommitment({ event }: Payload, { commitmentEntry }: Evidence, hash
   };
 }
 
-function checkMeterDays(payload: ParticipantPayload, readings: Readings, recompute: Recompute): Check {
-  const { measured, run } = payload;
-  const differences = measured.meterDays.flatMap(({ meterId, day, digest }) => {
-    const found = dayDigest(payload, meterId, day, readings, recompute);
-    if (found === digest) return [];
-    const changed = changedIntervals(payload, meterId, day, readings);
-    return [
-      `meter ${meterId}, ${day}: the statement names ${digest ? `digest ${short(digest)}` : 'no reading'}, the file gives ${found ? short(found) : 'no reading'}${changed}`,
-    ];
-  });
-  return { says: `${measured.meterDays.length} meter-days as known at ${iso(run.asOfMs)} have the digests named`, differences };
-}
-
-function dayDigest(
-  { measured, run }: ParticipantPayload,
-  meterId: string,
-  day: CivilDay,
-  readings: Readings,
-  { hash, zone }: Recompute,
-): string | null {
-  const register = measured.registers.find((candidate) => candidate.meterId === meterId);
-  const name = register?.zone || DEFAULT_ZONE;
-  const days = zone(name);
-  const intervalMinutes = register?.intervalMinutes || 30;
-  const start = days.startOf(day);
-  const slots = Math.round((days.startOf(days.plus(day, 1)) - start) / (intervalMinutes * MINUTE));
-  const known = Array.from({ length: slots }, (_, slot) =>
-    knownAt(readings.get(meterId)?.get(start + slot * intervalMinutes * MINUTE), run.asOfMs),
-  );
-  if (known.every((reading) => reading === null)) return null;
-  const bytes = meterDayBytes({
-    ...{ meterId, day, zone: name, intervalMinutes },
-    importWh: known.map((reading) => reading?.importWh ?? null),
-    exportWh: known.map((reading) => reading?.exportWh ?? null),
-    quality: known.map((reading) => reading?.quality ?? 0),
-  });
-  return hex(hash(bytes));
-}
-
-// Of the event's own day the statement prints what was metered, so the interval can be named; of other days it has the digest.
-function changedIntervals(
-  { measured, event, run }: ParticipantPayload,
-  meterId: string,
-  day: CivilDay,
-  readings: Readings,
-): string {
-  if (day !== event.day || measured.registers.length !== 1) return '';
-  const changed = measured.slots.flatMap(({ startMs, meteredWh, supply }) => {
-    const known = knownAt(readings.get(meterId)?.get(startMs), run.asOfMs);
-    const wh = known?.importWh ?? null;
-    return wh === meteredWh || supply !== 'ENERGISED'
-      ? []
-      : [`${iso(startMs)}: ${whole(meteredWh)} in the statement, ${whole(wh)} in the file`];
-  });
-  return changed.length > 0 ? `; ${changed.join('; ')}` : '';
-}
-
-function checkMeasured(payload: ParticipantPayload, readings: Readings, recompute: Recompute): Check {
+/** Null where no reading was to be used, or the core named is not at hand. */
+function remeasured(payload: ParticipantPayload, readings: Readings, recompute: Recompute): Remeasured | null {
   const { measured, run, event, terms, calendar } = payload;
+  if (measured.status === 'no_consent' || !recompute.hasCore(run.coreSha256)) return null;
+  return recompute.measure({
+    ...{ coreSha256: run.coreSha256, terms, noticeAtMs: event.noticeAtMs, calendar: calendar.days, point: measured },
+    window: { start: event.startMs, end: event.endMs },
+    reading: (meterId, startMs) => knownAt(readings.get(meterId)?.get(startMs), run.asOfMs),
+  });
+}
+
+function checkMeasured({ measured, run }: ParticipantPayload, found: Remeasured | null): Check {
   if (measured.status === 'no_consent') return { says: 'no reading was to be used: nothing was measured', differences: [] };
-  if (!recompute.hasCore(run.coreSha256)) {
+  if (!found) {
     return {
       says: '',
       differences: [`the core ${run.coreSha256} is not at hand: give --core the folder with ${run.coreSha256}.wasm`],
     };
   }
-  const found = recompute.measure({
-    ...{ coreSha256: run.coreSha256, terms, noticeAtMs: event.noticeAtMs, calendar: calendar.days, point: measured },
-    window: { start: event.startMs, end: event.endMs },
-    reading: (meterId, startMs) => knownAt(readings.get(meterId)?.get(startMs), run.asOfMs),
-  });
   const names = Object.keys(found) as (keyof Remeasured)[];
   const selected = difference('selected days', measured.selectedDays.join(' '), found.selectedDays.join(' '), 'the rules select');
   const moved = measured.selectedDays
@@ -224,9 +174,7 @@ function checkEvidence({ payload, evidence }: StatementFile, hash: Hash): Check 
   return { says: `in the run’s root ${short(root)}, entry ${rootEntry.index} of the evidence log`, differences };
 }
 
-const DEFAULT_ZONE = 'Asia/Kolkata';
 const encoder = new TextEncoder();
-const whole = (wh: number | null): string => (wh === null ? 'no reading' : `${wh} Wh`);
 
 function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(a.length + b.length);

@@ -58,5 +58,13 @@ export function readPayload(json: Json): Payload {
   if (typeof statementId !== 'string' || !['PARTICIPANT', 'ORGANISATION', 'COUNTERPARTY'].includes(String(party?.kind))) {
     throw new RangeError('does not say which statement it is, and whose');
   }
+  const members = json as unknown as Record<string, unknown>;
+  const absent = ['event', 'run', 'terms', 'calendar', 'portfolio'].find((name) => !isBranch(members[name]));
+  if (absent) throw new RangeError(`has no ${absent}`);
+  const { meterDays, registers, slots } = (members.measured ?? {}) as Partial<Measured>;
+  const own = [meterDays, registers, slots].every(Array.isArray) && isBranch(members.settled);
+  if (party!.kind === 'PARTICIPANT' ? !own : !Array.isArray(members.lines)) throw new RangeError('has no figures');
   return json as unknown as Payload;
 }
+
+const isBranch = (value: unknown): boolean => typeof value === 'object' && value !== null;

@@ -14,6 +14,7 @@ import type { Act, Stage } from './tour.ts';
 import {
   AGGREGATOR,
   at,
+  CALENDAR,
   CHARGING,
   csv,
   DAY_OF_EVENT,
@@ -238,14 +239,14 @@ async function publish(stage: Stage): Promise<void> {
   const operator = await stage.as('operator');
   const catalogue = stage.client(Catalogue);
   const days = [{ day: '2026-05-01', kind: CalendarDay_Kind.HOLIDAY, name: 'May Day' }];
-  await catalogue.putCalendar({ commandId: 'calendar', calendarId: 'holidays', days }, operator);
+  await catalogue.putCalendar({ commandId: 'calendar', calendarId: CALENDAR, days }, operator);
   const { presets } = await catalogue.listPresets({}, operator);
   const preset = presets.find(({ name }) => name === 'residential-10of10')!;
   const stageAfter = (stage: RunStage, hours: number) =>
     create(RunStageRuleSchema, { stage, cutOffAfterEndMs: BigInt(hours * HOUR), minCoveragePpm: 900_000 });
   const terms = {
     ...preset.terms!,
-    calendarId: 'holidays',
+    calendarId: CALENDAR,
     runStages: [stageAfter(RunStage.PRELIMINARY, 2), stageAfter(RunStage.INITIAL, 26), stageAfter(RunStage.FINAL, 240)],
   };
   await catalogue.publishProgramme(

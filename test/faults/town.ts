@@ -15,6 +15,7 @@ export const world: World = { seed: SEED, origin: MIDNIGHT, offsetMinutes: 330 }
 
 export const AGGREGATOR = 'coolhomes';
 export const CHARGING = 'voltpoint';
+export const CALENDAR = 'delhi-2026';
 export const PROGRAMME = 'evening-peak';
 export const EVENT = 'thursday-peak';
 

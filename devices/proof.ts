@@ -18,31 +18,37 @@ export const JUDGED_MS = 15 * MINUTE;
 export const HISTORY_MS = 90 * MINUTE;
 /** What is not proven by then will not be: later a change has other causes. */
 export const PROVABLE_MS = 40 * MINUTE;
-const LEAST_FALL_W = 100;
+const LEAST_MOVE_W = 100;
+/** By a fifth. */
 const FALL_TO = 0.8;
+const RISE_TO = 1.2;
+
+export type Direction = 'shed' | 'absorb';
 
 /**
- * The lowest mean power of any quarter hour in the hour and a half before `at`, W. A compressor's own pauses are in it, so a fall below
- * it is not one of them. Only since it last began to serve its user. null = not measured long enough to say.
+ * The mean power of that quarter hour in the hour and a half before `at` that is hardest to move away from: the lowest when power shall
+ * fall, the highest when it shall rise, W. A compressor's own pauses and runs are in it, so what goes beyond is not one of them. Only
+ * since it last began to serve its user. null = not measured long enough to say.
  */
-export function powerBefore(samples: readonly Sample[], at: Instant): number | null {
+export function powerBefore(samples: readonly Sample[], at: Instant, direction: Direction): number | null {
   const measuredEarlier = samples.filter((s) => s.at <= at && s.at > at - HISTORY_MS && measured(s));
   const earlier = measuredEarlier.slice(measuredEarlier.findLastIndex((s) => !s.serving) + 1);
-  let lowest: number | null = null;
+  const further = direction === 'shed' ? Math.min : Math.max;
+  let before: number | null = null;
   for (let i = 0; i < earlier.length; i++) {
     const j = earlier.findIndex((s) => s.at >= earlier[i]!.at + JUDGED_MS);
     if (j < 0) break;
     const mean = meanPower(earlier.slice(i, j + 1));
-    if (lowest === null || mean < lowest) lowest = mean;
+    before = before === null ? mean : further(before, mean);
   }
-  return lowest;
+  return before;
 }
 
 /**
- * True when measured power fell: some quarter hour that began within `PROVABLE_MS` of `start` lies at least 100 W and a fifth below
- * `beforeW`, with the device still serving its user throughout.
+ * True when measured power moved as asked: some quarter hour that began within `PROVABLE_MS` of `start` lies at least 100 W and a fifth
+ * below `beforeW` (absorb: above), with the device still serving its user throughout.
  */
-export function powerFell(samples: readonly Sample[], start: Instant, beforeW: number | null): boolean {
+export function powerMoved(samples: readonly Sample[], start: Instant, beforeW: number | null, direction: Direction): boolean {
   if (beforeW === null) return false;
   const later = samples.filter((s) => s.at >= start && measured(s));
   for (let i = 0; i < later.length && later[i]!.at <= start + PROVABLE_MS; i++) {
@@ -51,7 +57,8 @@ export function powerFell(samples: readonly Sample[], start: Instant, beforeW: n
     const span = later.slice(i, j + 1);
     if (!span.every((s) => s.serving)) continue;
     const mean = meanPower(span);
-    if (mean <= FALL_TO * beforeW && beforeW - mean >= LEAST_FALL_W) return true;
+    const far = direction === 'shed' ? mean <= FALL_TO * beforeW : mean >= RISE_TO * beforeW;
+    if (far && Math.abs(beforeW - mean) >= LEAST_MOVE_W) return true;
   }
   return false;
 }

@@ -1,6 +1,6 @@
 import type { Instant } from '../services/domain/interval.ts';
 import type { Live } from './live.ts';
-import { powerBefore, powerFell } from './proof.ts';
+import { powerBefore, powerMoved } from './proof.ts';
 import { heard, type Instruction, type Outcome, type Proof, type Pursuit, reconcile, type Word } from './reconcile.ts';
 
 /** What a device said since we last looked, in its order. */
@@ -67,15 +67,15 @@ function afterSaying(pursuit: Pursuit, saying: Saying, now: Instant): Pursuit | 
   return start <= now && now < end ? heard(pursuit, 'overridden', saying.reason) : null;
 }
 
-// The power before is kept with the instruction: a restart must not forget what there was to fall from.
+// The power before is kept with the instruction: a restart must not forget what there was to move from.
 function* measured(pursuit: Pursuit, live: Live, now: Instant): Generator<Pursuit> {
   const { valid, direction } = pursuit.instruction;
-  if (pursuit.closed || pursuit.proof === 3 || direction !== 'shed' || now < valid.start) return;
-  const beforeW = pursuit.beforeW ?? whole(powerBefore(live.samples, valid.start));
+  if (pursuit.closed || pursuit.proof === 3 || now < valid.start) return;
+  const beforeW = pursuit.beforeW ?? whole(powerBefore(live.samples, valid.start, direction));
   const known = beforeW === pursuit.beforeW ? pursuit : { ...pursuit, beforeW };
   if (known !== pursuit) yield known;
-  if (!taken(known) || !powerFell(live.samples, valid.start, beforeW)) return;
-  const next = heard(known, 'measured', `measured power fell below ${beforeW} W`);
+  if (!taken(known) || !powerMoved(live.samples, valid.start, beforeW, direction)) return;
+  const next = heard(known, 'measured', `measured power ${direction === 'shed' ? 'fell below' : 'rose above'} ${beforeW} W`);
   if (next) yield { ...next, proof: 3 };
 }
 

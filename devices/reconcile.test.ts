@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { MINUTE } from '../services/domain/interval.ts';
 import { unheard, withSample } from './live.ts';
 import { commandOf, readAbout, readAck, readMessage, readOverride, readStatus, readTelemetry } from './mqtt/words.ts';
-import { powerBefore, powerFell, type Sample } from './proof.ts';
+import { powerBefore, powerMoved, type Sample } from './proof.ts';
+import { pursue } from './pursuit.ts';
 import { ANSWER_MS, heard, type Instruction, type Outcome, type Pursuit, reconcile, type Word } from './reconcile.ts';
 
 const START = 1_000_000_000_000;
@@ -158,9 +159,9 @@ describe('proof by the device meter', () => {
   });
   test('the worked example of ROOM.md', () => {
     const samples = [sample(-30, 10_000), sample(-15, 10_250), sample(0, 10_550), sample(5, 10_610), sample(20, 10_700)];
-    expect(powerBefore(samples, START)).toBe(1000);
-    expect(powerFell(samples.slice(0, -1), START, 1000)).toBe(false);
-    expect(powerFell(samples, START, 1000)).toBe(true);
+    expect(powerBefore(samples, START, 'shed')).toBe(1000);
+    expect(powerMoved(samples.slice(0, -1), START, 1000, 'shed')).toBe(false);
+    expect(powerMoved(samples, START, 1000, 'shed')).toBe(true);
   });
   test.each<[string, Sample[], boolean]>([
     ['power unchanged', [sample(0, 0), sample(15, 250), sample(30, 500)], false],
@@ -179,7 +180,23 @@ describe('proof by the device meter', () => {
       true,
     ],
   ])('%s', (_reason, samples, fell) => {
-    expect(powerFell(samples, START, 1000)).toBe(fell);
+    expect(powerMoved(samples, START, 1000, 'shed')).toBe(fell);
+  });
+  test.each<[string, Sample[], boolean]>([
+    ['a fifth more', [sample(0, 0), sample(15, 301)], true],
+    ['less than a fifth more', [sample(0, 0), sample(15, 299)], false],
+    ['less', [sample(0, 0), sample(15, 100)], false],
+    ['too late to have been us', [sample(0, 0), sample(41, 683), sample(60, 2000)], false],
+  ])('to absorb is to draw more than the highest quarter hour before: %s', (_reason, samples, rose) => {
+    const earlier = [sample(-45, 0), sample(-30, 250), sample(-15, 400), sample(0, 500)];
+    expect(powerBefore(earlier, START, 'absorb')).toBe(1000);
+    expect(powerMoved(samples, START, 1000, 'absorb')).toBe(rose);
+  });
+  test('an instruction to absorb is proven like one to shed', () => {
+    const live = [sample(-30, 0), sample(-15, 50), sample(0, 100), sample(15, 400)].reduce(withSample, unheard);
+    const asked = { ...pursuit({ outcome: 'APPLIED', proof: 2 }), instruction: { ...instruction, direction: 'absorb' as const } };
+    const { said } = pursue([asked], live, [], START + 15 * MINUTE);
+    expect(said.at(-1)).toMatchObject({ outcome: 'APPLIED', proof: 3, reason: 'measured power rose above 200 W' });
   });
   test('samples keep the order of time, each instant once, and no more than is needed', () => {
     let live = unheard;

@@ -213,9 +213,11 @@ function desiredFault(state: DesiredState, protocol: string | undefined, now: In
     return invalid('power_must_not_be_negative', 'no device can be made to export', 'max_power_w');
   if (!Number.isFinite(state.setpointDeltaC) || Math.abs(state.setpointDeltaC) > 10)
     return invalid('setpoint_delta_out_of_range', 'at most 10 °C either way', 'setpoint_delta_c');
-  // A charger takes what the car asks for: more can be offered, not forced.
-  if (protocol === 'ocpp1.6' && state.direction === Direction.ABSORB)
-    return invalid('not_capable', 'a charger over OCPP 1.6 cannot be made to draw more', 'direction');
+  if (state.direction === Direction.ABSORB && state.hasMaxPower && state.maxPowerW === 0n)
+    return invalid('power_missing', 'to absorb, say up to how many watts; zero would be the opposite', 'max_power_w');
+  // A charger takes what the car asks for: more can be offered, not forced, and only up to a power that is said.
+  if (protocol === 'ocpp1.6' && state.direction === Direction.ABSORB && !state.hasMaxPower)
+    return invalid('power_missing', 'a charger is offered more up to a power: say max_power_w', 'max_power_w');
   return null;
 }
 

@@ -88,7 +88,13 @@ export async function makeApp({ config, connect, database, tokens, log }: Parts)
   for (const route of routes) addRoute(app, route, { connect, tokens });
   transferRoutes(app, { connect, tokens });
   const root = consoleFolder();
-  await app.register(files, { root, cacheControl: true, maxAge: '1h', immutable: false, wildcard: false });
+  // Files under assets/ carry their hash in the name; the page that names them must be asked for anew.
+  await app.register(files, {
+    root,
+    cacheControl: false,
+    setHeaders: (reply, path) =>
+      reply.setHeader('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'),
+  });
   return app;
 }
 

@@ -4,6 +4,7 @@ import { Catalogue } from '../../gen/lachak/v1/catalogue_pb.ts';
 import { Devices } from '../../gen/lachak/v1/devices_pb.ts';
 import { Dispatch } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { Enrolment } from '../../gen/lachak/v1/enrolment_pb.ts';
+import { Clock } from '../../gen/lachak/v1/host_pb.ts';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { Performance } from '../../gen/lachak/v1/performance_pb.ts';
 import { Registry } from '../../gen/lachak/v1/registry_pb.ts';
@@ -112,6 +113,7 @@ export const routes: readonly Route[] = [
   route('POST', '/cycles/:cycle/close', Settlement, Settlement.method.closeCycle, 'Close a billing cycle'),
   route('GET', '/balances', Settlement, Settlement.method.getBalances, 'Ledger balances; they sum to zero'),
   route('GET', '/log', Settlement, Settlement.method.listLog, 'The evidence log'),
+  route('GET', '/clock', Clock, Clock.method.get, 'Domain time; in a simulation it is not the wall’s'),
   route('GET', '/accounts', Access, Access.method.listAccounts, 'Who may sign in'),
   route('PUT', '/accounts/users/:userId', Access, Access.method.putUser, 'Make or change a person’s account'),
   route(

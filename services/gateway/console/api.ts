@@ -75,6 +75,8 @@ const asPlanned = (event: PeakEvent): PeakEvent =>
 
 export const api = {
   me: () => get<Me>('/me'),
+  /** Domain time: in a simulation it is not the browser's. */
+  clock: (signal?: AbortSignal) => get<{ nowMs: string }>('/clock', {}, signal),
   programmes: (signal?: AbortSignal) => get<{ programmes: Programme[] }>('/programmes', { size: 200 }, signal),
   programme: (programmeId: string, signal?: AbortSignal) => get<Programme>(`/programmes/${id(programmeId)}`, {}, signal),
   events: (pageToken: string, signal?: AbortSignal) =>

@@ -13,13 +13,17 @@ import type { Interval, Programme } from '../wire.ts';
 const DAY_MS = 86_400_000;
 
 export function Schedule(): JSX.Element {
-  const programmes = useAsked((signal) => api.programmes(signal), []);
+  const asked = useAsked((signal) => Promise.all([api.programmes(signal), api.clock(signal)]), []);
   return (
     <>
       <Title text={t('schedule.title')} />
-      <Loaded asked={programmes}>
-        {({ programmes: all }) =>
-          all.length === 0 ? <p class="empty">{t('schedule.noProgramme')}</p> : <Form programmes={all} />
+      <Loaded asked={asked}>
+        {([{ programmes }, { nowMs }]) =>
+          programmes.length === 0 ? (
+            <p class="empty">{t('schedule.noProgramme')}</p>
+          ) : (
+            <Form programmes={programmes} now={Number(nowMs)} />
+          )
         }
       </Loaded>
     </>
@@ -28,12 +32,13 @@ export function Schedule(): JSX.Element {
 
 type Wish = { programmeId: string; day: string; from: number; to: number; targetKW: string; areas: string; reason: string };
 
-function firstWish(programme: Programme): Wish {
+/** Tomorrow, in the hours the programme may be called. */
+function firstWish(programme: Programme, now: number): Wish {
   const call = programme.terms?.windows[0];
   const from = call?.fromMinute ?? 18 * 60;
   return {
     programmeId: programme.programmeId,
-    day: civilDay(Date.now() + DAY_MS, wordsIn(programme).zone),
+    day: civilDay(now + DAY_MS, wordsIn(programme).zone),
     from,
     to: Math.min(from + 120, call?.toMinute ?? 1440),
     targetKW: '',
@@ -42,8 +47,8 @@ function firstWish(programme: Programme): Wish {
   };
 }
 
-function Form({ programmes }: { programmes: Programme[] }): JSX.Element {
-  const [wish, setWish] = useState(() => firstWish(programmes[0]!));
+function Form({ programmes, now }: { programmes: Programme[]; now: number }): JSX.Element {
+  const [wish, setWish] = useState(() => firstWish(programmes[0]!, now));
   const [problem, setProblem] = useState<Problem | null>(null);
   const [sending, setSending] = useState(false);
   const programme = programmes.find(({ programmeId }) => programmeId === wish.programmeId)!;

@@ -5,8 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Devices } from '../gen/lachak/v1/devices_pb.ts';
+import { Registry } from '../gen/lachak/v1/registry_pb.ts';
 import { Direction } from '../gen/lachak/v1/types_pb.ts';
 import { HOUR, MINUTE } from '../services/domain/interval.ts';
+import { bind, type RoomMaker } from '../services/host/room.ts';
 import { type TestHost, testHost } from '../services/host/testing.ts';
 import { room } from './service.ts';
 import { type Fleet, type Member, startFleet } from './simulated/fleet.ts';
@@ -14,6 +16,37 @@ import { type Fleet, type Member, startFleet } from './simulated/fleet.ts';
 const ORIGIN = Date.parse('2026-05-01T12:00:00Z'); // 17:30 in India
 const START = ORIGIN + 90 * MINUTE;
 const END = START + HOUR;
+
+/** Who runs which resource, as the registry would tell. */
+const owners: Readonly<Record<string, string>> = { 'r-a1': 'agg', 'r-a2': 'agg', 'r-theirs': 'rival' };
+const fakeRegistry: RoomMaker = {
+  name: 'registry',
+  migrations: new URL('file:///nonexistent/'),
+  make: () => {
+    const never = async (): Promise<never> => {
+      throw new Error('not part of this test');
+    };
+    return {
+      bindings: [
+        bind(Registry, {
+          register: never,
+          importCsv: never,
+          getSettlementPoint: never,
+          getPerson: never,
+          erasePerson: never,
+          getLeafSalts: never,
+          listRecords: async ({ search }) => ({
+            records: Object.entries(owners)
+              .filter(([resourceId]) => resourceId.startsWith(search))
+              .map(([resourceId, organisationId]) => ({ record: { case: 'resource', value: { resourceId, organisationId } } })),
+          }),
+        }),
+      ],
+      start: async () => {},
+      stop: async () => {},
+    };
+  },
+};
 
 async function muster(host: TestHost, kinds: Record<string, Member['kind']>, seed: number): Promise<Fleet> {
   const as = await host.token('operator');
@@ -253,14 +286,14 @@ describe('the verbs', () => {
   let host: TestHost;
   const devices = () => host.connect(Devices);
   beforeAll(async () => {
-    host = await testHost({ rooms: [room], clock: { start: ORIGIN } });
+    host = await testHost({ rooms: [fakeRegistry, room], clock: { start: ORIGIN } });
   });
   afterAll(() => host?.stop());
   const ask = (deviceId: string, more: object = {}) => ({
     commandId: `c-${deviceId}`,
     deviceId,
     protocol: 'flex/1',
-    resourceId: 'r',
+    resourceId: `r-${deviceId}`,
     ...more,
   });
 
@@ -285,9 +318,14 @@ describe('the verbs', () => {
     await expect(devices().provisionDevice(ask('a2', { organisationId: 'other' }), { as })).rejects.toMatchObject({
       code: 'organisation_foreign',
     });
-    await expect(devices().provisionDevice(ask('d1', { commandId: 'steal' }), { as })).rejects.toMatchObject({
+    await expect(devices().provisionDevice(ask('d1', { commandId: 'steal', resourceId: 'r-a1' }), { as })).rejects.toMatchObject({
       code: 'device_id_taken',
     });
+    for (const resourceId of ['r-theirs', 'r-a', 'r-nowhere']) {
+      await expect(devices().provisionDevice(ask('a3', { resourceId }), { as })).rejects.toMatchObject({
+        code: 'resource_not_found',
+      });
+    }
     const foreign = await host.token('operator', { discom: 'TPDDL' });
     expect((await devices().listDevices({}, { as: foreign })).devices).toEqual([]);
     await expect(devices().provisionDevice(ask('a1', { commandId: 'x' }), { as: foreign })).rejects.toMatchObject({
@@ -300,6 +338,8 @@ describe('the verbs', () => {
     ['an empty interval', { valid: { startMs: 5n, endMs: 5n } }, 'interval_must_be_positive'],
     ['one that is over', { valid: { startMs: 5n, endMs: 6n } }, 'interval_is_over'],
     ['no event', { eventId: '' }, 'event_id_missing'],
+    ['another resource’s wish', { resourceId: 'r-theirs' }, 'device_of_another'],
+    ['zero watts to absorb', { direction: Direction.ABSORB, hasMaxPower: true, maxPowerW: 0n }, 'power_missing'],
     ['negative power', { hasMaxPower: true, maxPowerW: -1n }, 'power_must_not_be_negative'],
     ['no number', { setpointDeltaC: Number.NaN }, 'setpoint_delta_out_of_range'],
   ])('apply refuses %s by name, and takes the rest', async (_name, more, code) => {

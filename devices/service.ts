@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { type DesiredState, Devices, ProvisionDeviceRequestSchema } from '../gen/lachak/v1/devices_pb.ts';
+import { Registry } from '../gen/lachak/v1/registry_pb.ts';
 import { Direction } from '../gen/lachak/v1/types_pb.ts';
 import { DAY, type Instant } from '../services/domain/interval.ts';
 import { conflict, forbidden, invalid, notFound, type Refusal } from '../services/domain/outcome.ts';
@@ -57,6 +58,7 @@ function make(deps: Deps): Room {
           const organisation = ownOrganisation(caller, request.organisationId);
           const fault = provisionFault(deviceId, protocol);
           if (fault) throw fault;
+          if (scoped(caller) && resourceId !== '') await ownResource(deps, discom, organisation, resourceId);
           const secret = secrets.make(discom, deviceId, commandId);
           const row = {
             discom,
@@ -146,7 +148,7 @@ async function apply(deps: Deps, pursuits: Pursuits, discom: string, states: rea
       const changed = new Map<string, Pursuit>();
       let accepted = 0;
       for (const state of states) {
-        const fault = desiredFault(state, devices.get(state.deviceId)?.protocol, now);
+        const fault = desiredFault(state, devices.get(state.deviceId), now);
         if (fault) {
           refused.push({ instructionId: state.instructionId, code: fault.code, message: fault.message });
           continue;
@@ -200,11 +202,14 @@ async function release(pursuits: Pursuits, discom: string, instructionIds: reado
   };
 }
 
-function desiredFault(state: DesiredState, protocol: string | undefined, now: Instant): Refusal | null {
+function desiredFault(state: DesiredState, device: store.DeviceRow | undefined, now: Instant): Refusal | null {
   if (state.instructionId === '' || state.instructionId.length > 100)
     return invalid('instruction_id_missing', 'an instruction needs an id of at most 100 characters', 'instruction_id');
   if (state.eventId === '') return invalid('event_id_missing', 'an instruction belongs to an event', 'event_id');
-  if (!protocol) return notFound('device_not_found', `there is no device ${state.deviceId}`, 'device_id');
+  if (!device) return notFound('device_not_found', `there is no device ${state.deviceId}`, 'device_id');
+  // A resource may name any device in the registry; whose it is was said when its secret was made.
+  if (device.resource_id !== '' && device.resource_id !== state.resourceId)
+    return conflict('device_of_another', `${state.deviceId} is not the device of ${state.resourceId}`, 'device_id');
   if (!state.valid || state.valid.endMs <= state.valid.startMs)
     return invalid('interval_must_be_positive', 'the end must lie after the start', 'valid');
   if (Number(state.valid.endMs) <= now) return invalid('interval_is_over', 'the interval has ended already', 'valid');
@@ -216,7 +221,7 @@ function desiredFault(state: DesiredState, protocol: string | undefined, now: In
   if (state.direction === Direction.ABSORB && state.hasMaxPower && state.maxPowerW === 0n)
     return invalid('power_missing', 'to absorb, say up to how many watts; zero would be the opposite', 'max_power_w');
   // A charger takes what the car asks for: more can be offered, not forced, and only up to a power that is said.
-  if (protocol === 'ocpp1.6' && state.direction === Direction.ABSORB && !state.hasMaxPower)
+  if (device.protocol === 'ocpp1.6' && state.direction === Direction.ABSORB && !state.hasMaxPower)
     return invalid('power_missing', 'a charger is offered more up to a power: say max_power_w', 'max_power_w');
   return null;
 }
@@ -237,6 +242,15 @@ function ownOrganisation(caller: Caller, named: string): string {
   if (named !== '' && named !== caller.organisation)
     throw forbidden('organisation_foreign', 'devices are provisioned for your own organisation');
   return caller.organisation;
+}
+
+/** What a device says stands for its resource: an organisation makes devices for its own resources only. */
+async function ownResource({ connect }: Deps, discom: string, organisation: string, resourceId: string): Promise<void> {
+  const request = { table: 'resources', search: resourceId, page: { size: 1 } };
+  const [first] = (await connect(Registry).listRecords(request, { discom })).records;
+  const known = first?.record.case === 'resource' ? first.record.value : undefined;
+  if (known?.resourceId !== resourceId || known.organisationId !== organisation)
+    throw notFound('resource_not_found', `you have no resource ${resourceId}; register it first`, 'resource_id');
 }
 
 const authentication =

@@ -121,14 +121,17 @@ const isCivilDay = (day: string): boolean =>
 /** What no recomputation can show, in one sentence: a person who doubts it has to ask. */
 export function issuersWord({ measured, settled, terms }: ParticipantPayload): string {
   const words = new Set(measured.excludedDays.map(({ reason }) => split(reason)[0]).filter((word) => word !== 'calendar'));
-  const { netting, optOut } = terms as { netting?: string; optOut?: unknown };
+  const { netting, optOut, holdout } = terms as { netting?: string; optOut?: unknown; holdout?: { pay?: string } };
   const parts = [
     ...(words.size > 0 ? [`why days were excluded (${[...words].join(', ')})`] : []),
     'the supply status of each interval',
     'which meters served the connection',
     'the consents',
     'the committed power',
-    ...(measured.role === 'HOLDOUT' ? [] : ['the portfolio’s sums (the counterparty’s statement adds them up)']),
+    ...(measured.role === 'CHOSEN' ? ['the portfolio’s sums (the counterparty’s statement adds them up)'] : []),
+    ...(measured.role === 'HOLDOUT' && holdout?.pay === 'COHORT_AVERAGE'
+      ? ['the mean of the others, which the holdout gets']
+      : []),
     ...(netting === 'NET_CYCLE' ? [`the carry of ${settled.carry} Wh from the cycle’s earlier events`] : []),
     ...(optOut === undefined ? [] : [`${measured.optOuts ?? 0} opt-outs counted`]),
   ];

@@ -14,8 +14,8 @@ import { multiply, rational, readExact } from './rational.ts';
 export type World = {
   terms: JsonObject;
   noticeAtMs: number;
-  /** What a measuring with this cut-off finds. */
-  points: (asOfMs: number) => readonly Point[];
+  /** What a measuring of this event with this cut-off finds. */
+  points: (asOfMs: number, eventId: string) => readonly Point[];
   shards: number;
   coreSha256: string;
   /** The commitment's canonical JSON; its digest is for the test to publish. */
@@ -52,30 +52,30 @@ const dispatch = (world: World) => ({
       noticeAtMs: BigInt(world.noticeAtMs),
       canonical: world.commitment ?? '',
       members: world
-        .points(0)
+        .points(0, eventId)
         .filter((point) => point.shard === shard)
         .map((point) => ({ settlementPointId: point.settlementPointId })),
     }),
-  getOptOuts: async ({ shard }: { shard: number }) => ({
+  getOptOuts: async ({ eventId, shard }: { eventId: string; shard: number }) => ({
     optOuts: world
-      .points(0)
+      .points(0, eventId)
       .filter((point) => point.shard === shard && point.optOuts !== undefined)
       .map((point) => ({ settlementPointId: point.settlementPointId, thisSeason: point.optOuts })),
   }),
 });
 
 function performance(world: World, { database, facts }: Deps) {
-  const asOfs = new Map<string, number>();
+  const asked = new Map<string, readonly [asOfMs: number, eventId: string]>();
   return {
     measure: async (
       { runId, eventId, asOfMs }: { runId: string; eventId: string; asOfMs: bigint },
       { discom }: { discom: string },
     ) => {
-      if (asOfs.has(runId)) return { id: runId, repeatedCommand: true };
-      asOfs.set(runId, Number(asOfMs));
+      if (asked.has(runId)) return { id: runId, repeatedCommand: true };
+      asked.set(runId, [Number(asOfMs), eventId]);
       world.measured.push(runId);
       for (let shard = 0; shard < world.shards; shard++) {
-        const points = world.points(Number(asOfMs)).filter((point) => point.shard === shard).length;
+        const points = world.points(Number(asOfMs), eventId).filter((point) => point.shard === shard).length;
         const value = {
           runId,
           eventId,
@@ -98,7 +98,7 @@ function performance(world: World, { database, facts }: Deps) {
       return { id: runId };
     },
     readResults: async function* ({ runId, shard }: { runId: string; shard: number }) {
-      const results = world.points(asOfs.get(runId) ?? 0).filter((point) => point.shard === shard);
+      const results = world.points(...asked.get(runId)!).filter((point) => point.shard === shard);
       yield { results: results.map(wirePoint) };
     },
   };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { billCsv, firstOpen } from './billing.ts';
 import { type Due, deltaPostings, duePostings, total } from './ledger.ts';
-import { atCutOff, differs, isLast, nextRun } from './stages.ts';
+import { atCutOff, differs, nextRun } from './stages.ts';
 import { readPayTerms, type Share } from './terms.ts';
 import { share } from './waterfall.ts';
 
@@ -125,18 +125,24 @@ describe('run stages', () => {
   test.each<[number, string | undefined, number | undefined, string]>([
     [0, 'PRELIMINARY', 101_000, 'the first'],
     [1, 'FINAL', 105_000, 'the next keeps the order'],
-    [2, undefined, undefined, 'CLOSED makes no run'],
+    [2, 'CLOSED', 109_000, 'which makes no run'],
     [3, undefined, undefined, 'nothing is left'],
   ])('after %i stages comes %s at %s (%s)', (stagesDone, stage, at) => {
     const next = nextRun(stages, { endMs: 100_000, stagesDone });
     expect([next?.rule.stage, next?.at]).toEqual([stage, at]);
   });
-  test('the last measuring stage is known', () => expect([isLast(stages, 0), isLast(stages, 1)]).toEqual([false, true]));
-  test.each<[number, boolean, string, string]>([
-    [0, false, 'measure', 'nothing was measured yet'],
-    [1, true, 'measure', 'readings came since'],
-    [1, false, 'confirm', 'nothing came: the figures stand'],
-  ])('version %i, marked %s → %s (%s)', (version, stale, what) => expect(atCutOff(version, stale)).toBe(what));
+  const covered = (coveragePpm: number, coverageReached: boolean) => ({ coveragePpm, coverageReached });
+  test.each<[number, ReturnType<typeof covered> | null, boolean, string, string]>([
+    [0, null, false, 'measure', 'nothing was measured yet'],
+    [1, covered(990_000, true), true, 'measure', 'readings came since'],
+    [1, covered(990_000, true), false, 'confirm', 'nothing came: the figures stand'],
+    [1, covered(970_000, true), false, 'measure', 'nothing came, but this stage asks for more: who has gaps is open'],
+    [0, covered(970_000, false), false, 'measure', 'nothing came, and this stage asks for less: who has gaps is settled'],
+    [1, covered(970_000, false), false, 'confirm', 'still too little'],
+    [2, covered(970_000, true), true, 'confirm', 'closed: what comes now is too late'],
+  ])('stage %i on %j, marked %s → %s (%s)', (at, newest, stale, what) => {
+    expect(atCutOff(stages[at]!, newest, stale)).toBe(what);
+  });
   test('points that differ are named', () => {
     expect(
       differs(

@@ -22,7 +22,7 @@ import { hex } from './log.ts';
 import * as money from './money-store.ts';
 import type { Measured } from './payload.ts';
 import { add, exact, type Rational, readExact, ZERO } from './rational.ts';
-import { creditKeys, dueBefore, dueOf, figuresOfRun, statementsOf } from './run-rows.ts';
+import { creditKeys, dueBefore, dueOf, type Figures, figuresOfRun, statementsOf } from './run-rows.ts';
 import { type Settlement, settle } from './settle.ts';
 import { atCutOff, differs, nextRun, stageNumber } from './stages.ts';
 import { figuresOf, lineJson, participantPayload } from './statement.ts';
@@ -89,7 +89,9 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
   async function stageDue(event: store.EventRow, now: Instant): Promise<void> {
     const terms = termsOf(event);
     const { rule, at } = nextRun(terms.stages, event)!;
-    if (atCutOff(event.version, event.touchedMs >= event.measuredAsOfMs) === 'measure') {
+    const newest = event.newestRun ? (await store.getRun(database, event.discom, event.newestRun))! : null;
+    const figures = newest && (JSON.parse(newest.figures) as Figures);
+    if (atCutOff(rule, figures, event.touchedMs >= event.measuredAsOfMs) === 'measure') {
       await database.tx((tx) => openRun(tx, event, rule, at, now));
     } else await database.tx((tx) => store.passStage(tx, event, rule.stage, null, dueAfter(event, terms)));
   }

@@ -1,7 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { EventState } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { CloseCycleRequestSchema, OpenRunRequestSchema, Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
-import { conflict, notFound } from '../domain/outcome.ts';
+import { conflict, invalid, notFound } from '../domain/outcome.ts';
 import { type SigningKey, signingKeys } from '../host/auth.ts';
 import { once } from '../host/command.ts';
 import { sha256 } from '../host/ids.ts';
@@ -113,11 +113,12 @@ function make(deps: Deps): Room {
               const event = await store.getEvent(tx, discom, request.eventId, true);
               if (!event) throw notFound('event_not_found', `settlement knows no committed event ${request.eventId}`, 'event_id');
               if (event.openRun) throw conflict('run_open', `run ${event.openRun} of this event is still open`, 'event_id');
-              if (event.state !== 'ended' || event.terms === null) {
-                throw conflict('nothing_to_run', `event ${event.eventId} is ${event.state}: there is no run to open`, 'event_id');
+              const next = event.state === 'ended' && event.terms !== null ? nextRun(termsOf(event).stages, event) : null;
+              if (!next || next.rule.stage === 'CLOSED') {
+                const state = next ? 'past its last run' : event.state;
+                throw conflict('nothing_to_run', `event ${event.eventId} is ${state}: there is no run to open`, 'event_id');
               }
-              const { rule } = nextRun(termsOf(event).stages, event)!;
-              const runId = await openRun(tx, event, rule, clock.now(), clock.now());
+              const runId = await openRun(tx, event, next.rule, clock.now(), clock.now());
               tx.afterCommit(() => waker.stir());
               return { runId };
             }),
@@ -130,7 +131,7 @@ function make(deps: Deps): Room {
         },
         listRuns: async ({ eventId, page }, caller) => {
           const size = pageSize(page?.size);
-          const from = Number(page?.token || 0);
+          const from = position(page?.token || '0');
           const rows = await store.listRuns(database, caller.discom, eventId, from, size);
           const seen = await Promise.all(
             rows.map(
@@ -179,7 +180,7 @@ function make(deps: Deps): Room {
           return { balances, sumMicros: balances.reduce((sum, { micros }) => sum + micros, 0n) };
         },
         listLog: async ({ after, size }, { discom }) => {
-          const entries = await money.listLog(database, discom, Number(after), pageSize(size));
+          const entries = await money.listLog(database, discom, Math.min(Number(after), Number.MAX_SAFE_INTEGER), pageSize(size));
           return { entries: entries.map((entry) => ({ ...entry, index: BigInt(entry.index), atMs: BigInt(entry.atMs) })) };
         },
         getIssuer: async () => {
@@ -201,6 +202,12 @@ const CHUNK = 64 * 1024;
 /** did:jwk: the key itself, so that nobody has to be asked what the DID means. */
 const issuerOf = ({ publicJwk: { kty, crv, x, y } }: SigningKey): string =>
   `did:jwk:${Buffer.from(JSON.stringify({ crv, kty, x, y })).toString('base64url')}`;
+
+/** Throws Refusal for a token that no page has given. */
+function position(token: string): number {
+  if (/^\d{1,9}$/.test(token)) return Number(token);
+  throw invalid('page_token_malformed', `"${token}" is no page token`, 'page.token');
+}
 
 const pageSize = (size: number | undefined): number => Math.min(size || 100, 1000);
 

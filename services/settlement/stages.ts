@@ -6,26 +6,27 @@ export type Progress = { readonly endMs: Instant; readonly stagesDone: number };
 export type Due = { readonly rule: StageRule; readonly at: Instant };
 
 /**
- * The next run of an event, or null when its last stage is done. Stages keep their order; readings known by `at` are used. Late
+ * The next stage of an event, or null when its last one is done. Stages keep their order; readings known by `at` are used. Late
  * readings wait for the next stage, so that all corrections of an event are settled again together.
  */
 export function nextRun(stages: readonly StageRule[], { endMs, stagesDone }: Progress): Due | null {
   const rule = stages[stagesDone];
-  // CLOSED makes no run: it is what an event is after the last one.
-  if (!rule || rule.stage === 'CLOSED') return null;
-  return { rule, at: endMs + rule.cutOffAfterEndMs };
+  return rule ? { rule, at: endMs + rule.cutOffAfterEndMs } : null;
 }
 
-/** Whether a run at this stage may still be followed by another. */
-export const isLast = (stages: readonly StageRule[], stagesDone: number): boolean =>
-  nextRun(stages, { endMs: 0, stagesDone: stagesDone + 1 }) === null;
-
 /**
- * What is done at a cut-off: an event that nothing has touched since its newest run keeps that run's figures and reaches the stage
- * without measuring again; one that was marked, or never ran, is measured.
+ * What is done at a cut-off: an event that nothing has touched since its newest run, and whose coverage means to this stage what it
+ * meant to that run, keeps its figures and reaches the stage without measuring again; any other is measured. CLOSED makes no run.
  */
-export const atCutOff = (newestVersion: number, stale: boolean): 'measure' | 'confirm' =>
-  newestVersion === 0 || stale ? 'measure' : 'confirm';
+export function atCutOff(
+  { stage, minCoveragePpm }: StageRule,
+  newest: { readonly coveragePpm: number; readonly coverageReached: boolean } | null,
+  stale: boolean,
+): 'measure' | 'confirm' {
+  if (stage === 'CLOSED') return 'confirm';
+  if (!newest || stale) return 'measure';
+  return newest.coveragePpm >= minCoveragePpm === newest.coverageReached ? 'confirm' : 'measure';
+}
 
 /** A new version is made when any figure differs, never for equal ones. */
 export const differs = (before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string[] =>

@@ -1,0 +1,30 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const readme = readFileSync(`${ROOT}README.md`, 'utf8');
+const scripts = (JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: object }).scripts;
+const help = (...argv: string[]): string =>
+  execFileSync(process.execPath, [`${ROOT}dist/services/main.js`, ...argv, '--help'], { encoding: 'utf8' });
+
+test('every file the README links to is there', () => {
+  const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path]) => path!);
+  expect(links.length).toBeGreaterThan(20);
+  expect(links.filter((path) => !existsSync(ROOT + path))).toEqual([]);
+});
+
+test('every npm script it names is in package.json', () => {
+  const named = [...readme.matchAll(/npm run (\w+)/g)].map(([, name]) => name!);
+  expect(named.filter((name) => !(name in scripts))).toEqual([]);
+});
+
+test('every command and flag it shows is one the command knows', () => {
+  const known = help();
+  for (const [line, command, rest] of readme.matchAll(/lachak (start|account|token|config|verify|baseline|demo)\b([^\n`]*)/g)) {
+    expect(known, line).toContain(`  ${command} `);
+    const says = help(command!);
+    for (const [flag] of rest!.matchAll(/--[a-z-]+/g)) expect(says, line).toContain(flag);
+  }
+});

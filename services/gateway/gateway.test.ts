@@ -115,6 +115,20 @@ describe('the JSON API', () => {
       'not_whole_wh',
       post(json, block('"start":"2026-05-01T00:00:00Z","importWh":["NaN"]')),
     ],
+    [
+      '/api/readings',
+      'an interval in words',
+      400,
+      'interval_malformed',
+      post(json, block('"start":"2026-05-01T00:00:00Z","importWh":[1],"intervalMinutes":"half an hour"')),
+    ],
+    [
+      '/api/readings?knownAt=yesterday',
+      'known at no instant',
+      400,
+      'instant_malformed',
+      post({ 'content-type': 'text/csv' }, 'x'),
+    ],
   ])('%s: %s', async (path, _why, status, code, init) => {
     const answer = await call(path, init as RequestInit & { token?: string });
     expect(answer.status).toBe(status);
@@ -136,7 +150,7 @@ describe('the JSON API', () => {
       body: Readable.toWeb(body) as never,
       duplex: 'half',
     } as never);
-    expect(await answer.json()).toMatchObject({ rows: '140000' });
+    expect(await answer.json()).toMatchObject({ rows: '140000', rejected: '0' });
     expect(received).toContain('may.csv');
     const posted = await call('/api/readings', {
       method: 'POST',
@@ -223,6 +237,23 @@ describe('signing in', () => {
       code: 'account_taken',
     });
   });
+});
+
+test('a guesser of passwords is slowed down, whatever token it makes up', async () => {
+  const strict = await testHost({ rooms: [behind, gateway] });
+  try {
+    const guess = (n: number) =>
+      fetch(`${strict.host.announced.get('console')}/oauth/token`, {
+        method: 'POST',
+        headers: { authorization: `Bearer made-up-${n}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'mdm-1', client_secret: `guess-${n}` }),
+      });
+    const answers = [];
+    for (let n = 0; n < 11; n++) answers.push((await guess(n)).status);
+    expect(answers).toEqual([...Array(10).fill(401), 429]);
+  } finally {
+    await strict.stop();
+  }
 });
 
 test('more requests than the limit get 429 with Retry-After, token by token', async () => {

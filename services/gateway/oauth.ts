@@ -29,7 +29,8 @@ export function oauthRoutes(app: FastifyInstance, { database, tokens }: { databa
     const matches = await secretMatches(secret, known ? account.secretHash : await nobody);
     return known && matches ? account : undefined;
   };
-  const attempts = { config: { rateLimit: { max: 10, timeWindow: '1 minute' } } };
+  // By address: whoever guesses passwords must not get a fresh allowance with every token made up.
+  const attempts = { config: { rateLimit: { max: 10, timeWindow: '1 minute', keyGenerator: ({ ip }: FastifyRequest) => ip } } };
 
   app.get('/oauth/authorize', { schema: { hide: true } }, async (request, reply) => {
     const query = request.query as AuthorizeQuery;
@@ -129,5 +130,7 @@ function clientCredentials(request: FastifyRequest, form: TokenForm): { id: stri
   if (!header.toLowerCase().startsWith('basic ')) return { id: form.client_id ?? '', secret: form.client_secret ?? '' };
   const text = Buffer.from(header.slice(6), 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  return { id: decodeURIComponent(text.slice(0, colon)), secret: decodeURIComponent(text.slice(colon + 1)) };
+  // RFC 6749 §2.3.1: both halves are form-encoded.
+  const halves = new URLSearchParams(`id=${text.slice(0, colon)}&secret=${text.slice(colon + 1)}`);
+  return { id: halves.get('id') ?? '', secret: halves.get('secret') ?? '' };
 }

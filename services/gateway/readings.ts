@@ -29,12 +29,15 @@ export async function* readingColumns(body: unknown, commandId: string) {
     const exported = block.exportWh === undefined ? undefined : values(block.exportWh, `${at}.exportWh`);
     if (exported && exported.length !== slots.length)
       throw invalid('lengths_differ', `${at}.exportWh must be as long as importWh`, `${at}.exportWh`);
-    if (block.quality && block.quality.length !== slots.length)
-      throw invalid('lengths_differ', `${at}.quality must be as long as importWh`, `${at}.quality`);
+    if (block.quality !== undefined && (!Array.isArray(block.quality) || block.quality.length !== slots.length))
+      throw invalid('lengths_differ', `${at}.quality must be a list as long as importWh`, `${at}.quality`);
+    const minutes = block.intervalMinutes ?? 0;
+    if (!Number.isInteger(minutes) || minutes < 0 || minutes > 1440)
+      throw invalid('interval_malformed', `${at}.intervalMinutes must be whole minutes, like 15`, `${at}.intervalMinutes`);
     yield {
       commandId: commandId && `${commandId}/${i}`,
       startMs: BigInt(instant(block.start, `${at}.start`)),
-      intervalMinutes: block.intervalMinutes ?? 0,
+      intervalMinutes: minutes,
       slots: slots.length,
       meterIds: [block.meterId],
       importWh: littleEndian(slots),

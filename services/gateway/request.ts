@@ -57,8 +57,8 @@ function scalarOf(method: DescMethod, name: string, value: string): JsonValue {
 }
 
 /** ms UTC as a decimal string, from ms or ISO-8601 with an offset. */
-function instant(name: string, value: string): string {
-  if (/^-?\d+$/.test(value)) return value;
+export function instant(name: string, value: string): string {
+  if (/^-?\d{1,16}$/.test(value)) return value;
   const at = /(Z|[+-]\d\d:?\d\d)$/.test(value) ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(at))
     throw invalid('instant_malformed', `"${value}" is not an instant: give ms since 1970 or ISO-8601 with an offset`, name);

@@ -96,6 +96,7 @@ async function builtInToken(app: FastifyInstance, request: FastifyRequest, { sta
   const answer = await app.inject({
     method: 'POST',
     url: '/oauth/token',
+    remoteAddress: request.ip, // whose attempts are counted
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     payload: new URLSearchParams({
       grant_type: 'authorization_code',

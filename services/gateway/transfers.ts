@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { toJson } from '@bufbuild/protobuf';
+import { type DescMessage, type MessageShape, toJson } from '@bufbuild/protobuf';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Dispatch, EventStatusSchema } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { IngestReportSchema, Metering } from '../../gen/lachak/v1/metering_pb.ts';
@@ -10,6 +10,7 @@ import type { Tokens } from '../host/auth.ts';
 import type { Connect } from '../host/room.ts';
 import { identityOf, onBehalfOf } from './identity.ts';
 import { readingColumns } from './readings.ts';
+import { instant } from './request.ts';
 
 const UPLOAD_DEADLINE_MS = 600_000;
 const HEARTBEAT_MS = 15_000;
@@ -51,10 +52,14 @@ export function transferRoutes(app: FastifyInstance, { connect, tokens }: Parts)
     await identityOf(request, tokens);
     const options = { ...onBehalfOf(request), deadlineMs: UPLOAD_DEADLINE_MS };
     if (!isUpload(request))
-      return toJson(IngestReportSchema, await metering.putReadings(readingColumns(request.body, commandId(request)), options));
+      return told(IngestReportSchema, await metering.putReadings(readingColumns(request.body, commandId(request)), options));
     const { fileName = 'upload', knownAt } = request.query as { fileName?: string; knownAt?: string };
-    const head = { commandId: commandId(request), fileName, knownAtMs: BigInt(knownAt ?? 0) };
-    return toJson(IngestReportSchema, await metering.importReadings(chunks(request, head), options));
+    const head = {
+      commandId: commandId(request),
+      fileName,
+      knownAtMs: knownAt === undefined ? 0n : BigInt(instant('knownAt', knownAt)),
+    };
+    return told(IngestReportSchema, await metering.importReadings(chunks(request, head), options));
   });
 
   app.post('/api/supply.csv', tag('Supply status as CSV', 'Metering'), async (request) => {
@@ -77,7 +82,7 @@ export function transferRoutes(app: FastifyInstance, { connect, tokens }: Parts)
         throw invalid('mode_unknown', 'mode is "all" (all lines or none) or "good" (keep the good lines)', 'mode');
       const head = { commandId: commandId(request), table, mode: mode === 'all' ? ImportMode.ALL_OR_NONE : ImportMode.KEEP_GOOD };
       const options = { ...onBehalfOf(request), deadlineMs: UPLOAD_DEADLINE_MS };
-      return toJson(RegisterResponseSchema, await connect(Registry).importCsv(chunks(request, head), options));
+      return told(RegisterResponseSchema, await connect(Registry).importCsv(chunks(request, head), options));
     },
   );
 
@@ -108,6 +113,10 @@ export function transferRoutes(app: FastifyInstance, { connect, tokens }: Parts)
       .send(statement.signed);
   });
 }
+
+// As everywhere in the API: a count of none is said.
+const told = <D extends DescMessage>(schema: D, message: MessageShape<D>) =>
+  toJson(schema, message, { alwaysEmitImplicit: true });
 
 /** A body that is a file: its stream is the body, see the parsers in app.ts. */
 const isUpload = (request: FastifyRequest): boolean => request.body instanceof Readable;

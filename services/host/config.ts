@@ -88,7 +88,12 @@ export const settings: readonly Setting[] = [
   },
   { key: 'gateway.host', read: filled, allowed: 'a host or address', says: 'where the console and the API listen' },
   { key: 'gateway.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
-  { key: 'gateway.issuer', read: text, allowed: 'a URL', says: "the installation's public address, as statements name it" },
+  {
+    key: 'gateway.issuer',
+    read: text,
+    allowed: 'a URL, or empty for the accounts of this installation',
+    says: "the DISCOM's own OpenID provider, where people sign in (as LACHAK_OIDC_CLIENT_ID, LACHAK_OIDC_CLIENT_SECRET)",
+  },
   {
     key: 'gateway.rateLimitPerMinute',
     read: (value) => whole(value, 1, 1_000_000),

@@ -23,7 +23,7 @@ import { NOUNS } from './entry.ts';
 import { openBook, take } from './intake.ts';
 import { type Checked, checkLine, csvLines, idTaken, inBatches, type Line } from './lines.ts';
 import { bodyOf, personOf, toRecord, valueIn } from './records.ts';
-import { areasAbove, giveOrdinals, history, lockRegistry, rowsAsOf, saveStates, serves, statesAround } from './store.ts';
+import { areasAbove, giveOrdinals, history, lockRegistry, rowsAsOf, saveStates, statesAround } from './store.ts';
 import { auditLook, openPersons } from './store-persons.ts';
 import { type Fault, type RecordInit, tables } from './tables.ts';
 
@@ -185,13 +185,8 @@ function registry({ clock, database, facts, folder }: Deps): Room {
     const { discom, organisation, subject } = caller;
     if (purpose.trim() === '') throw invalid('purpose_missing', 'say what the particulars are needed for; it is kept', 'purpose');
     const at = clock.now();
-    if (!actsForAll(caller) && organisation === '' && caller.participant === '') throw scopeMissing();
     return database.tx(async (tx) => {
-      const theirs =
-        actsForAll(caller) ||
-        (caller.participant !== ''
-          ? caller.participant === participantId
-          : await serves(tx, discom, organisation, participantId, at));
+      const theirs = actsForAll(caller) || caller.participant === participantId;
       const found = theirs ? (await persons.particularsOf(tx, discom, [participantId])).get(participantId) : undefined;
       if (found === undefined) throw participantMissing(participantId);
       if (found === 'erased')

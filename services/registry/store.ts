@@ -190,23 +190,6 @@ export async function areasAbove(db: Queryable, discom: string, area: string, at
   return rows.map(({ id }) => id);
 }
 
-/** Whether a participant is one the organisation runs a resource for. */
-export async function serves(
-  db: Queryable,
-  discom: string,
-  organisation: string,
-  participantId: string,
-  at: Instant,
-): Promise<boolean> {
-  const rows = await db.query(
-    `select 1 from record c where ${holding('c', 'connections')} and c.holder = $3 and c.holder <> '' and exists (
-       select 1 from record p, record r where p.discom = $1 and p.noun = 'settlement_points' and p.parent = c.id
-         and r.parent = p.id and r.holder = $4 and ${holding('r', 'resources')}) limit 1`,
-    [discom, at, participantId, organisation],
-  );
-  return rows.length > 0;
-}
-
 function revive({ shard, ordinal, ...row }: Stored): Placed {
   return {
     ...row,

@@ -148,5 +148,20 @@ describe('kill -9 of the house, at any moment of an event', () => {
   test.each([2, 3])('at moments drawn from the seed %i, once with its PostgreSQL', (seed) => struck([], seeded(seed)));
 
   const soak = Number(process.env.LACHAK_SOAK ?? 0);
+  test.runIf(soak > 0)('between any two rooms', () =>
+    struck(
+      [
+        'relay.before_numbering:6',
+        'follow.before_handler:20',
+        'relay.after_numbering:12',
+        'follow.after_commit:30',
+        'dispatch.after_step:2',
+        'follow.before_commit:15',
+        'performance.file_written:1',
+        'settlement.before_close:1',
+      ],
+      [],
+    ),
+  );
   test.each(Array.from({ length: soak }, (_, i) => ({ seed: 100 + i })))('seed $seed', ({ seed }) => struck([], seeded(seed)));
 });

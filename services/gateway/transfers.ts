@@ -100,7 +100,7 @@ export function transferRoutes(app: FastifyInstance, { connect, tokens }: Parts)
     await identityOf(request, tokens);
     const { cycle } = request.params as { cycle: string };
     const parts = connect(Settlement).exportBillCredits({ cycle }, { ...onBehalfOf(request), deadlineMs: UPLOAD_DEADLINE_MS });
-    return download(reply, parts, `bill-credits-${cycle}.csv`, 'text/csv; charset=utf-8');
+    return download(reply, parts, `bill-credits-${encodeURIComponent(cycle)}.csv`, 'text/csv; charset=utf-8');
   });
 
   app.get('/api/statements/:statementId/file', tag('The signed statement file', 'Settlement'), async (request, reply) => {

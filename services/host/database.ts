@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import type { Logger } from 'pino';
+import { invalid } from '../domain/outcome.ts';
 import type { Connection } from './embedded.ts';
 import { hostTables, migrate, roomTables } from './migrations.ts';
 import type { Database, Queryable, Tx } from './room.ts';
@@ -61,7 +62,7 @@ export function openDatabases(connection: Connection | string, log: Logger): Dat
 
 function databaseOn(pool: pg.Pool): Database {
   return {
-    query: async <R>(sql: string, params?: readonly unknown[]) => (await pool.query(sql, params as unknown[])).rows as R[],
+    ...queryable(pool),
     tx: async <T>(work: (tx: Tx) => Promise<T>): Promise<T> => {
       for (let attempt = 1; ; attempt++) {
         try {
@@ -96,9 +97,18 @@ async function once<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> 
   return result;
 }
 
-const queryable = (client: pg.ClientBase): Queryable => ({
-  query: async <R>(sql: string, params?: readonly unknown[]) => (await client.query(sql, params as unknown[])).rows as R[],
+const queryable = (on: pg.Pool | pg.ClientBase): Queryable => ({
+  query: async <R>(sql: string, params?: readonly unknown[]) => {
+    try {
+      return (await on.query(sql, params as unknown[])).rows as R[];
+    } catch (error) {
+      throw unusableText(error) ? invalid('text_unusable', 'a text must not hold the character NUL') : error;
+    }
+  },
 });
+
+// 22021, 22P05: the one character that UTF-8 has and PostgreSQL's texts and JSON have not. Only a caller can have brought it.
+const unusableText = (error: unknown): boolean => ['22021', '22P05'].includes((error as { code?: string }).code ?? '');
 
 // 40001 serialisation failure, 40P01 deadlock: PostgreSQL's word that trying again is right.
 const retriable = (error: unknown): boolean => ['40001', '40P01'].includes((error as { code?: string }).code ?? '');

@@ -101,7 +101,9 @@ describe('events of one cycle, to their close', () => {
     expect([twice.measured.optOuts, paid(twice)]).toEqual([2, ['ENERGY 400000', 'PARTICIPATION 0']]);
     expect(checkSettled(twice).differences).toEqual([]);
     const fewer = { ...twice, measured: { ...twice.measured, optOuts: 1 } };
-    expect(checkSettled(fewer).differences.join()).toContain('settled.pay[1].micros: the statement has 0, figures and terms give 5000000');
+    expect(checkSettled(fewer).differences.join()).toContain(
+      'settled.pay[1].micros: the statement has 0, figures and terms give 5000000',
+    );
   });
 
   test('a correction of the first event settles those after it in the cycle again', async () => {
@@ -141,6 +143,9 @@ describe('events of one cycle, to their close', () => {
     await expect(settlement().listRuns({ page: { token } }, await operator())).rejects.toMatchObject({
       code: 'page_token_malformed',
     });
+  });
+  test('a text with a NUL in it is refused, not a bug of ours', async () => {
+    await expect(settlement().getRun({ runId: 'run\0' }, await operator())).rejects.toMatchObject({ code: 'text_unusable' });
   });
   test('a log position beyond all numbers is an empty page', async () => {
     expect((await settlement().listLog({ after: 2n ** 64n - 1n }, await operator())).entries).toEqual([]);

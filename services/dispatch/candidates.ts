@@ -103,7 +103,7 @@ export function pointsOf(ground: Ground, around: Circumstances): Point[] {
       energised: !around.notEnergised.has(first.connectionId),
       meterId: meter?.meterId ?? null,
       readingsGate: permitsAt(consents, { ...actOf(first, around.programmeId, 0, day), purpose: 'READINGS' }, through),
-      typicalW: meter ? (around.typicalW.get(meter.meterId) ?? null) : null,
+      typicalW: meter ? typicalOf(ground, around, first, meter) : null,
       recentEvents: around.recentEvents.get(first.settlementPointId) ?? 0,
       candidates: rows.map((row): Candidate => {
         const instructed = around.instructed.get(row.resourceId) ?? [];
@@ -125,6 +125,16 @@ export function pointsOf(ground: Ground, around: Circumstances): Point[] {
       }),
     };
   });
+}
+
+/** As it is measured: the connection's own meter without the enrolled sub-meters behind it. W; null = not known of one of them. */
+function typicalOf(ground: Ground, { typicalW }: Circumstances, row: EnrolledRow, meter: MeterRow): number | null {
+  const whole = typicalW.get(meter.meterId) ?? null;
+  const behind = row.subMeterId === '' ? (ground.enrolledSubMeters.get(row.connectionId) ?? []) : [];
+  return behind.reduce<number | null>((rest, subMeterId) => {
+    const part = typicalW.get(subMeterId);
+    return rest === null || part === undefined ? null : Math.max(0, rest - part);
+  }, whole);
 }
 
 /** A chosen point as the commitment freezes it. */
@@ -158,17 +168,6 @@ export function memberOf({ point, role, resources, expectedW }: Chosen, ground: 
     billingConsentId: typeof billing === 'string' ? '' : billing.consentId,
     areaId: point.areaId,
   };
-}
-
-/** Rows by a key, in their order. */
-export function grouped<R>(rows: readonly R[], key: (row: R) => string): Map<string, R[]> {
-  const groups = new Map<string, R[]>();
-  for (const row of rows) {
-    const group = groups.get(key(row));
-    if (group) group.push(row);
-    else groups.set(key(row), [row]);
-  }
-  return groups;
 }
 
 function pathUp(parents: ReadonlyMap<string, string>, areaId: string): string[] {

@@ -10,6 +10,7 @@ import { type Instant, type Interval, iso, MINUTE } from '../domain/interval.ts'
 import { conflict, invalid, notFound } from '../domain/outcome.ts';
 import { derivedId } from '../host/ids.ts';
 import type { Caller, Deps, Tx } from '../host/room.ts';
+import { commandScope, scopeOf } from '../host/scope.ts';
 import { zoneDays } from '../host/zone.ts';
 import { cancel, finish, moveTo } from './ending-service.ts';
 import { lockInstructions, saveInstructions } from './instruction-store.ts';
@@ -17,7 +18,6 @@ import { BEHAVIOURAL } from './kinds.ts';
 import { programmeAt, unknownAreas } from './learned-store.ts';
 import { eventMessage, intervalMessage } from './messages.ts';
 import { type CallRules, gateClosure, noticeInstant, passedIntervals, refuseShortening, refuseWindow } from './schedule.ts';
-import { commandScope, scopeOf } from './scope.ts';
 import * as store from './store.ts';
 import { callRules, directionOf, programmeOf, zoneOf } from './terms.ts';
 

@@ -1,9 +1,10 @@
 import { standing } from '../domain/consent.ts';
+import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { killPoint } from '../host/faults.ts';
 import type { Deps, Tx } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
-import { actOf, grouped, permitsAt } from './candidates.ts';
+import { actOf, permitsAt } from './candidates.ts';
 import { commit } from './commit-service.ts';
 import { finish, moveTo } from './ending-service.ts';
 import { type ConsentUse, instructionsOf, lockInstructions, recordUses, saveInstructions } from './instruction-store.ts';

@@ -1,8 +1,8 @@
 import type { Instant, Interval } from '../domain/interval.ts';
 import type { Queryable } from '../host/room.ts';
+import type { Scope } from '../host/scope.ts';
 import type { Asked } from './event-days.ts';
 import type { State } from './instruction-state.ts';
-import type { Scope } from './scope.ts';
 import type { InstructionRow } from './store.ts';
 
 export async function insertInstructions(db: Queryable, discom: string, rows: readonly InstructionRow[]): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Consent } from '../domain/consent.ts';
+import { grouped } from '../domain/grouped.ts';
 import type { Instant, Interval } from '../domain/interval.ts';
 import type { Queryable } from '../host/room.ts';
-import { type EnrolledRow, type Ground, grouped, type MeterRow } from './candidates.ts';
+import type { EnrolledRow, Ground, MeterRow } from './candidates.ts';
 
 type Dated = { from_ms: number; to_ms: number | null };
 /** What registry facts taught, as rows; instants null = open. */

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HOUR, MINUTE } from '../domain/interval.ts';
 import { sha256Hex } from '../host/ids.ts';
+import { zoneDays } from '../host/zone.ts';
+import { type EnrolledRow, type Ground, pointsOf } from './candidates.ts';
 import { holdoutSeed, inHoldout } from './holdout.ts';
 import { expectedW, wishFor } from './kinds.ts';
 import { type Candidate, type Point, type Reach, selectPoints } from './selection.ts';
@@ -199,4 +201,46 @@ describe('holdout', () => {
     expect(seed('2026-05-01', 30)).not.toBe(seed('2026-06-05', 30));
     expect(seed('2026-05-01', 0)).not.toBe(seed('2026-05-01', 0, 'e2'));
   });
+});
+
+test.each([
+  [{ 'm-1': 2000, 'm-ev': 1500 }, [500, 1500], 'the home without its charger, the charger by itself'],
+  [{ 'm-1': 2000 }, [null, null], 'what the charger draws is not known, so neither is the rest'],
+  [{ 'm-1': 1000, 'm-ev': 1500 }, [0, 1500], 'means of different days: never below nothing'],
+])('of a home with an enrolled sub-meter %j W are typical: %j (%s)', (typical, expected, _why) => {
+  const row: EnrolledRow = {
+    enrolmentId: 'e',
+    resourceId: 'r-ac',
+    settlementPointId: 'sp-home',
+    connectionId: 'c-1',
+    participantId: 'p-1',
+    organisationId: 'agg',
+    kind: 'AC',
+    ratedW: 1500,
+    deviceId: 'd',
+    maxMinutesPerDay: 0,
+    subMeterId: '',
+    areaId: 'tx-1',
+    protected: false,
+  };
+  const charger = { ...row, resourceId: 'r-ev', settlementPointId: 'sp-ev', subMeterId: 'm-ev' };
+  const own = { meterId: 'm-1', connectionId: 'c-1', parentMeterId: '', shard: 0 };
+  const ground: Ground = {
+    enrolled: new Map([row, charger].map((one) => [one.settlementPointId, [one]])),
+    meters: new Map([['c-1', [own, { ...own, meterId: 'm-ev', parentMeterId: 'm-1' }]]]),
+    enrolledSubMeters: new Map([['c-1', ['m-ev']]]),
+    consents: new Map(),
+    parents: new Map(),
+  };
+  const points = pointsOf(ground, {
+    programmeId: 'p',
+    window,
+    now: 0,
+    days: zoneDays('Asia/Kolkata'),
+    typicalW: new Map(Object.entries(typical)),
+    notEnergised: new Set(),
+    instructed: new Map(),
+    recentEvents: new Map(),
+  });
+  expect(points.map((one) => one.typicalW)).toEqual(expected);
 });

@@ -8,11 +8,12 @@ import {
   EventStatusSchema,
   ScheduleEventRequestSchema,
 } from '../../gen/lachak/v1/dispatch_pb.ts';
+import { grouped } from '../domain/grouped.ts';
 import { conflict, invalid, notFound } from '../domain/outcome.ts';
 import { once } from '../host/command.ts';
 import { bind, type Caller, type Deps, type Handlers, type Room, type RoomMaker, type Tx } from '../host/room.ts';
+import { commandScope, type Scope, scopeOf } from '../host/scope.ts';
 import { zoneDays } from '../host/zone.ts';
-import { grouped } from './candidates.ts';
 import { answer, cancelEvent, change, schedule } from './commands-service.ts';
 import { conduct } from './conduct-service.ts';
 import { RETRY_MS, runErrands } from './errand-service.ts';
@@ -23,7 +24,6 @@ import { programmeAt } from './learned-store.ts';
 import { type LiveReports, openLive } from './live-service.ts';
 import { commitmentMessage, eventMessage, instructionMessage, statusMessage } from './messages.ts';
 import { seasonStart } from './schedule.ts';
-import { commandScope, type Scope, scopeOf } from './scope.ts';
 import { statusOf } from './status.ts';
 import * as store from './store.ts';
 import { callRules, programmeOf } from './terms.ts';

@@ -1,8 +1,8 @@
 import type { Instant, Interval } from '../domain/interval.ts';
 import type { Queryable } from '../host/room.ts';
+import type { Scope } from '../host/scope.ts';
 import type { Member } from './commitment.ts';
 import type { State } from './instruction-state.ts';
-import type { Scope } from './scope.ts';
 
 export type EventState = 'SCHEDULED' | 'COMMITTED' | 'ACTIVE' | 'ENDED' | 'CANCELLED';
 export type EventRow = {

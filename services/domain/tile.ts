@@ -236,9 +236,6 @@ export function applyTile(columns: DayColumns, tile: Tile): void {
   }
 }
 
-/** A delta is laid over as a base is; this name says so where only deltas are meant. */
-export const applyDelta = applyTile;
-
 /** All versions up to a cut-off, in (known_at, version) order → what was known then. None → null. */
 export function foldTiles(tiles: readonly Tile[]): DayColumns | null {
   const first = tiles[0];

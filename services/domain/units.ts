@@ -8,11 +8,6 @@ export const wattHours = (wh: number): WattHours => integer(wh, 'Wh') as WattHou
 /** As `wattHours`, for power. */
 export const watts = (w: number): Watts => integer(w, 'W') as Watts;
 
-/** Mean power of an energy over a duration, W, rounded half away from zero. */
-export function meanWatts(wh: WattHours, durationMs: number): Watts {
-  return watts(Math.sign(wh) * Math.round((Math.abs(wh) * 3_600_000) / durationMs));
-}
-
 /** `1234567` W → `1,234.6 kW`, in the Indian digit grouping. For people, never for arithmetic. */
 export function kilowatts(w: number, digits = 1): string {
   return `${(w / 1000).toLocaleString('en-IN', { minimumFractionDigits: digits, maximumFractionDigits: digits })} kW`;

@@ -6,12 +6,12 @@ import type { Instant } from '../domain/interval.ts';
 import { forbidden, invalid, notFound } from '../domain/outcome.ts';
 import { derivedId } from '../host/ids.ts';
 import type { Caller, Deps, Tx } from '../host/room.ts';
+import { commandScope, scopeOf } from '../host/scope.ts';
 import { zoneDays } from '../host/zone.ts';
 import { refuseAct, shortOfLookback } from './act.ts';
 import { type Admits, losesGround, refuseAdmission, refuseConflict, refuseConsent } from './admission.ts';
 import { homeAt, type KnownResource, programmeAt, resourcesAt } from './learned-store.ts';
 import { consentMessage, enrolmentMessage, readAct, readBackup } from './messages.ts';
-import { commandScope, scopeOf } from './scope.ts';
 import * as store from './store.ts';
 
 /** Records one act of consent and tells it; the answer is the consent in proto JSON, with what is worth knowing. */

@@ -14,10 +14,10 @@ import type { Page } from '../../gen/lachak/v1/types_pb.ts';
 import { conflict, notFound } from '../domain/outcome.ts';
 import { once } from '../host/command.ts';
 import { bind, type Caller, type Deps, type Handlers, type RoomMaker } from '../host/room.ts';
+import { commandScope, type Scope, scopeOf } from '../host/scope.ts';
 import { end, enrol, giveConsent, withdraw } from './acts-service.ts';
 import { follow } from './follow-service.ts';
 import { consentMessage, enrolmentMessage } from './messages.ts';
-import { commandScope, type Scope, scopeOf } from './scope.ts';
 import * as store from './store.ts';
 
 /** How long an answer to a withdrawal waits for the rooms that act on consents before it says PENDING. Wall time. */

@@ -1,8 +1,8 @@
 import type { Consent, LegalBasis, Purpose } from '../domain/consent.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { Queryable } from '../host/room.ts';
+import type { Scope } from '../host/scope.ts';
 import type { Backup, Standing } from './admission.ts';
-import type { Scope } from './scope.ts';
 
 export type ConsentRow = Consent & {
   readonly evidence: { readonly kind: string; readonly reference: string; readonly digest: string };

@@ -1,4 +1,4 @@
-import type { Caller } from '../host/room.ts';
+import type { Caller } from './room.ts';
 
 /** Whose rows a caller sees: all of the DISCOM's, an organisation's, or one participant's. */
 export type Scope = { readonly discom: string; readonly organisation: string | null; readonly participant: string | null };
@@ -11,6 +11,6 @@ export function scopeOf(caller: Caller): Scope {
   return { discom, organisation: null, participant };
 }
 
-// Consumers have no organisation: their command ids are theirs alone.
+/** Within which a command id is unique. Consumers have no organisation: their command ids are theirs alone. */
 export const commandScope = (caller: Caller): string =>
   scopeOf(caller).participant === null ? caller.organisation : `participant/${caller.participant}`;

@@ -9,7 +9,7 @@ import { testHost } from '../../services/host/testing.ts';
 import { roster } from '../../services/roster.ts';
 import { type Books, doubled, readBooks } from './books.ts';
 import { evening } from './evening.ts';
-import { endServer } from './house.ts';
+import { endServer, type House } from './house.ts';
 import { type Blow, tour } from './tour.ts';
 import { at, homes } from './town.ts';
 
@@ -28,9 +28,11 @@ type Night = {
 async function night(faults: readonly string[], blows: readonly Blow[]): Promise<Night> {
   const folder = mkdtempSync(join(tmpdir(), 'lachak-house-'));
   const story = evening();
+  let running: House | null = null;
   try {
     const { devicesUp } = story;
     const { kills, house, stage, readyAfterS } = await tour(story.acts, { folder, clockStart: at(6), faults, blows, devicesUp });
+    running = house;
     const books = await readBooks(stage, story.acknowledged);
     const { code, ms } = await house.stop();
     expect(code, house.errors()).toBe(0);
@@ -38,6 +40,7 @@ async function night(faults: readonly string[], blows: readonly Blow[]): Promise
     return { kills, books, readyAfterS, facts: await factsIn(folder) };
   } finally {
     await story.close();
+    running?.kill(); // when something was not as expected
     endServer(folder);
     rmSync(folder, { recursive: true, force: true });
   }

@@ -46,6 +46,7 @@ export async function tour(acts: readonly Act[], plan: Plan): Promise<Toured> {
   let armed = '';
   let playing = 'start';
   let marks = 0;
+  let struck = false;
 
   const open = async (): Promise<House> => {
     for (;;) {
@@ -67,6 +68,7 @@ export async function tour(acts: readonly Act[], plan: Plan): Promise<Toured> {
     if (armed) faults.unshift(armed); // it has not struck yet
     armed = '';
     kills.push(`mark ${blow!.mark} of ${playing}${blow!.server ? ', with its PostgreSQL' : ''}`);
+    struck = true;
     house.kill(blow!.server);
   };
   const stage: Stage = {
@@ -82,27 +84,34 @@ export async function tour(acts: readonly Act[], plan: Plan): Promise<Toured> {
       for await (const _ of clock.advance({ untilMs: BigInt(at), maxStepMs: BigInt(maxStepMs) }, operator)) mark();
     },
   };
-  for (const act of acts) {
+  const play = async (act: Act): Promise<void> => {
     playing = act.name;
     marks = 0;
     for (;;) {
       try {
         await act.run(stage);
-        break;
+        return;
       } catch (error) {
         if (!(await house.gone(AFTER_A_FAILED_CALL_MS)))
           throw new Error(`${act.name}: ${(error as Error).message}`, { cause: error });
         if (armed) kills.push(`${armed} in ${act.name}`);
-        else if (kills.length === 0) throw new Error(`the house fell by itself in ${act.name}: ${house.errors().slice(-2000)}`);
+        else if (!struck) throw new Error(`the house fell by itself in ${act.name}: ${house.errors().slice(-2000)}`);
+        struck = false;
         house = await open();
       }
     }
+  };
+  try {
+    for (const act of acts) await play(act);
+    if (faults.length > 0 || armed || blows.length > 0)
+      throw new Error(
+        `never struck: ${[armed, ...faults, ...blows.map((blow) => `${blow.act} ${blow.mark}`)].filter(Boolean).join(', ')}`,
+      );
+    return { kills, house, stage, readyAfterS };
+  } catch (error) {
+    house.kill(); // nobody will use it
+    throw error;
   }
-  if (faults.length > 0 || armed || blows.length > 0)
-    throw new Error(
-      `never struck: ${[armed, ...faults, ...blows.map((blow) => `${blow.act} ${blow.mark}`)].filter(Boolean).join(', ')}`,
-    );
-  return { kills, house, stage, readyAfterS };
 }
 
 /** A call has two marks: just after it was made, and just after it was answered. */

@@ -13,9 +13,9 @@ import { methodOf } from './performance/method.ts';
 import { pointResult } from './performance/results.ts';
 import type { MeterService, Sheet, Sheets } from './performance/stitch.ts';
 import { isWorkingDay, planOf } from './performance/windows.ts';
-import type { MeasureRequest, Remeasured } from './settlement/check.ts';
+import { measuredOf } from './settlement/messages.ts';
+import type { MeasureRequest, Remeasured } from './settlement/recompute.ts';
 import { verifyStatements } from './settlement/verify-cli.ts';
-import { measuredOf } from './settlement/wire-service.ts';
 
 // The one place beside main.ts that knows two rooms: settlement's verifier runs the very rules and core that performance measures with.
 

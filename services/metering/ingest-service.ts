@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { grouped } from '../domain/grouped.ts';
 import { contains, type Instant } from '../domain/interval.ts';
 import { invalid } from '../domain/outcome.ts';
 import { applyTile, type DayColumns, emptyColumns, state, type Tile, type TileName } from '../domain/tile.ts';
@@ -11,7 +12,7 @@ import type { Deps, Tx } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { arrange, type Group, type TilePlace } from './arrange.ts';
 import { FINDINGS_KEPT, type FindingRow, type Findings, noFindings } from './findings.ts';
-import { grouped, type KnownMeter, stateAt } from './known.ts';
+import { type KnownMeter, stateAt } from './known.ts';
 import { type Member, merge } from './merge.ts';
 import { areasOf, connectionsNamed, metersNamed, metersOfShard } from './places-store.ts';
 import type { Rows } from './rows.ts';

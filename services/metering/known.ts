@@ -38,14 +38,3 @@ export function stateAt<S extends Dated>(states: readonly S[], at: Instant): S |
   for (let i = states.length - 1; i >= 0; i--) if (holdsAt(states[i]!, at)) return states[i];
   return nearest;
 }
-
-/** Rows by a key, in order. */
-export function grouped<R, K>(rows: readonly R[], key: (row: R) => K): Map<K, R[]> {
-  const groups = new Map<K, R[]>();
-  for (const row of rows) {
-    const group = groups.get(key(row));
-    if (group) group.push(row);
-    else groups.set(key(row), [row]);
-  }
-  return groups;
-}

@@ -1,6 +1,7 @@
+import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { Queryable, Tx } from '../host/room.ts';
-import { grouped, type KnownConnection, type KnownMeter } from './known.ts';
+import type { KnownConnection, KnownMeter } from './known.ts';
 import type { KnownArea } from './supply.ts';
 
 type MeterRow = {

@@ -1,4 +1,5 @@
 import { permits } from '../domain/consent.ts';
+import { grouped } from '../domain/grouped.ts';
 import { contains, type Instant, type Interval, MINUTE } from '../domain/interval.ts';
 import { invalid, notFound } from '../domain/outcome.ts';
 import { applyTile, type DayColumns, emptyColumns, foldTiles, MISSING } from '../domain/tile.ts';
@@ -7,7 +8,7 @@ import { sha256 } from '../host/ids.ts';
 import type { Caller, Database } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { consentsReaching, recordUse } from './consents-store.ts';
-import { grouped, type KnownMeter, stateAt } from './known.ts';
+import { type KnownMeter, stateAt } from './known.ts';
 import { connectionsNamed, metersNamed, metersOfShard, shardsOf } from './places-store.ts';
 import { daysWithTiles, type TileFiles, type TileRow, tilesOf } from './store.ts';
 import { type MeterSlots, meterDayDigest, slotsOf, speaksOf } from './tile-version.ts';

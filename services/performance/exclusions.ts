@@ -1,6 +1,6 @@
+import { grouped } from '../domain/grouped.ts';
 import { type Instant, type Interval, MINUTE, overlaps } from '../domain/interval.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
-import { groupBy } from './group.ts';
 
 export type Exclusion = { readonly day: CivilDay; readonly reason: string };
 
@@ -31,7 +31,7 @@ export type ExclusionInput = {
 export function exclusionsOf(input: ExclusionInput): Exclusion[] {
   const { days, history, minutes, zone, calendar, eventDays, unserved, occupiedFrom, permitted } = input;
   const step = minutes * MINUTE;
-  const called = groupBy(eventDays, ({ day }) => day);
+  const called = grouped(eventDays, ({ day }) => day);
   const found: Exclusion[] = [];
   for (const [row, day] of days.entries()) {
     const starts = Array.from(history[row]!).filter((start) => !Number.isNaN(start));

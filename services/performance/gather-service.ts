@@ -2,12 +2,12 @@ import type { CohortMember, Commitment, Dispatch, EventDay } from '../../gen/lac
 import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import type { MeterDayRef } from '../../gen/lachak/v1/performance_pb.ts';
 import { type Consent, permits } from '../domain/consent.ts';
+import { grouped } from '../domain/grouped.ts';
 import { type Instant, MINUTE, overlaps } from '../domain/interval.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import type { Client, Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { type Exclusion, exclusionsOf, type Occupancy, occupiedFrom, type Unserved } from './exclusions.ts';
-import { groupBy } from './group.ts';
 import * as links from './links-store.ts';
 import type { Lane } from './measure.ts';
 import { type Method, methodOf } from './method.ts';
@@ -177,9 +177,9 @@ async function registered(database: Queryable, run: store.Run, members: readonly
   }
   return {
     points,
-    meters: groupBy(meters, ({ connectionId }) => connectionId),
-    occupancies: groupBy(occupancies, ({ connectionId }) => connectionId),
-    consents: groupBy(consents, ({ connectionId }) => connectionId),
+    meters: grouped(meters, ({ connectionId }) => connectionId),
+    occupancies: grouped(occupancies, ({ connectionId }) => connectionId),
+    consents: grouped(consents, ({ connectionId }) => connectionId),
   };
 }
 
@@ -242,7 +242,7 @@ async function eventDaysOf(
   )) {
     days.push(...(await dispatch.getEventDays({ settlementPointIds, span }, { discom: run.discom })).days);
   }
-  return groupBy(days, ({ settlementPointId }) => settlementPointId);
+  return grouped(days, ({ settlementPointId }) => settlementPointId);
 }
 
 type MeterDayName = { readonly meterId: string; readonly day: CivilDay };

@@ -12,6 +12,7 @@ import {
 import type { Connection, Meter, Record as RegistryRecord } from '../../gen/lachak/v1/registry_pb.ts';
 import { type Dated, Register } from '../../gen/lachak/v1/types_pb.ts';
 import type { Consent } from '../domain/consent.ts';
+import { grouped } from '../domain/grouped.ts';
 import { type Instant, MINUTE } from '../domain/interval.ts';
 import { conflict, invalid, notFound } from '../domain/outcome.ts';
 import { killPoint } from '../host/faults.ts';
@@ -20,7 +21,6 @@ import { coreBytes } from './core-file.ts';
 import { type CurveSums, curveOf, curvesOf, sumCurves } from './curves.ts';
 import { keepOnce } from './durable-file.ts';
 import { gatherShard } from './gather-service.ts';
-import { groupBy } from './group.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 import * as links from './links-store.ts';
 import { columnsOf, remarks } from './measure.ts';
@@ -261,7 +261,7 @@ function curvesByOrganisation(
   slots: number,
 ): Map<string, CurveSums> {
   const shown = results.flatMap((result, m) => (result.role === 'CHOSEN' && result.status === 'ok' ? [{ result, m }] : []));
-  const groups = groupBy(shown, ({ result }) => result.organisationId);
+  const groups = grouped(shown, ({ result }) => result.organisationId);
   return new Map(
     Array.from(groups, ([organisation, points]) => [
       organisation,

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import type { Tile as TileName } from '../../gen/lachak/v1/metering_pb.ts';
+import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { decodeTile, foldTiles, type Tile, TileError } from '../domain/tile.ts';
-import { groupBy } from './group.ts';
 import type { Sheet, Sheets } from './stitch.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function openSheets(root: string, names: readonly TileName[]): Prom
   const tiles: Tile[] = [];
   for (const name of names) tiles.push(await openTile(root, name));
   const found = new Map<string, Sheet>();
-  for (const [key, versions] of groupBy(tiles, ({ header }) => keyOf(header.shard, header.dayStart, header.intervalMinutes))) {
+  for (const [key, versions] of grouped(tiles, ({ header }) => keyOf(header.shard, header.dayStart, header.intervalMinutes))) {
     const { intervalMinutes, dayStart } = versions[0]!.header;
     found.set(key, { intervalMinutes, dayStart, columns: foldTiles(versions)! });
   }

@@ -1,6 +1,5 @@
 import type { Hash } from '../domain/merkle.ts';
-import type { Check } from './check.ts';
-import { difference } from './difference.ts';
+import { type Check, difference } from './difference.ts';
 import { hex } from './log.ts';
 import type { CounterpartyPayload } from './payload.ts';
 

@@ -2,11 +2,11 @@ import { type Instant, iso, MINUTE } from '../domain/interval.ts';
 import type { Hash } from '../domain/merkle.ts';
 import { meterDayBytes } from '../domain/meter-day.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
-import type { Check, Recompute, Remeasured } from './check.ts';
-import { short } from './difference.ts';
+import { type Check, short } from './difference.ts';
 import { hex } from './log.ts';
 import type { ParticipantPayload } from './payload.ts';
 import { knownAt, type Readings } from './readings.ts';
+import type { Recompute, Remeasured } from './recompute.ts';
 
 /** Every meter-day named, hashed again from the readings; `found` is what they give for the window, null where nothing was measured. */
 export function checkMeterDays(

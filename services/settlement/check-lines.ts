@@ -1,7 +1,6 @@
 import { roundHalfAway, rupees } from '../domain/money.ts';
-import type { Check } from './check.ts';
 import { scaleOf } from './credit.ts';
-import { difference } from './difference.ts';
+import { type Check, difference } from './difference.ts';
 import type { CounterpartyPayload, OrganisationPayload } from './payload.ts';
 import { exact, multiply, type Rational, readExact, rounded } from './rational.ts';
 import { type Brief, sumOf } from './statement.ts';

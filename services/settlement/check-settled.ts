@@ -1,8 +1,7 @@
 import type { Json } from '../domain/canonical.ts';
 import { rupees } from '../domain/money.ts';
-import type { Check } from './check.ts';
 import { creditedEnergy, scaleOf } from './credit.ts';
-import { difference } from './difference.ts';
+import { type Check, difference } from './difference.ts';
 import { payFor } from './pay.ts';
 import type { ParticipantPayload } from './payload.ts';
 import { exact, readExact } from './rational.ts';

@@ -1,58 +1,17 @@
 import { canonicalJson, type Json } from '../domain/canonical.ts';
-import { type Instant, iso } from '../domain/interval.ts';
+import { iso } from '../domain/interval.ts';
 import { type Hash, merkleRoot, rootFromProof } from '../domain/merkle.ts';
-import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import type { CivilDay } from '../domain/zone.ts';
 import { checkCohort } from './check-cohort.ts';
 import { checkExcludedDays, checkMeterDays } from './check-days.ts';
 import { checkLines } from './check-lines.ts';
 import { checkSettled } from './check-settled.ts';
 import type { Evidence, StatementFile } from './credential.ts';
-import { difference, short } from './difference.ts';
+import { type Check, difference, short } from './difference.ts';
 import { chainFault, hex, unhex } from './log.ts';
-import type { Measured } from './payload.ts';
-import { type CounterpartyPayload, type ParticipantPayload, type Payload, readPayload } from './payload.ts';
+import { type CounterpartyPayload, type Measured, type ParticipantPayload, type Payload, readPayload } from './payload.ts';
 import { knownAt, type Readings } from './readings.ts';
-
-/** What the caller brings: hashing, calendars of zones, and the core that measures. */
-export type Recompute = {
-  readonly hash: Hash;
-  zone(name: string): ZoneDays;
-  /** Re-runs eligibility, selection, adjustment, baseline and delivered energy from readings alone, with the core of this SHA-256. */
-  measure(request: MeasureRequest): Remeasured;
-  /** Whether the core a statement names is at hand. */
-  hasCore(sha256: string): boolean;
-};
-export type MeasureRequest = {
-  readonly coreSha256: string;
-  readonly terms: Json;
-  readonly window: { readonly start: Instant; readonly end: Instant };
-  readonly noticeAtMs: Instant;
-  /** Calendar days in protobuf JSON. */
-  readonly calendar: readonly Json[];
-  readonly point: Measured;
-  /** What was known at the cut-off. */
-  readonly reading: (
-    meterId: string,
-    startMs: Instant,
-  ) => { readonly importWh: number | null; readonly exportWh: number | null; readonly quality: number } | null;
-};
-/** The part of `Measured` that follows from readings. */
-export type Remeasured = Pick<
-  Measured,
-  | 'status'
-  | 'candidateDays'
-  | 'selectedDays'
-  | 'scoresWh'
-  | 'lowUsageRejected'
-  | 'slots'
-  | 'adjustment'
-  | 'totals'
-  | 'missingIntervals'
-  | 'unservedIntervals'
->;
-
-/** One thing looked at: what holds, or precisely what differs. */
-export type Check = { readonly says: string; readonly differences: readonly string[] };
+import type { Recompute, Remeasured } from './recompute.ts';
 
 /** All that can be checked of a statement without its signature, in the order it came about. */
 export function checkStatement(file: StatementFile, readings: Readings, recompute: Recompute): Check[] {

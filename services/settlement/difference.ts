@@ -1,5 +1,8 @@
 import type { Json } from '../domain/canonical.ts';
 
+/** One thing looked at: what holds, or precisely what differs. */
+export type Check = { readonly says: string; readonly differences: readonly string[] };
+
 /** Where a stated value and the one found part, in words, one line each; nothing when they are equal. `by` says where the other comes from. */
 export function difference(about: string, stated: Json | undefined, found: Json | undefined, by: string): string[] {
   if (isBranch(stated) && isBranch(found) && Array.isArray(stated) === Array.isArray(found)) {

@@ -1,10 +1,9 @@
-import { toJson } from '@bufbuild/protobuf';
 import { CompactSign } from 'jose';
-import { TermsSchema } from '../../gen/lachak/v1/catalogue_pb.ts';
 import { Dispatch } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { Performance } from '../../gen/lachak/v1/performance_pb.ts';
 import { Registry } from '../../gen/lachak/v1/registry_pb.ts';
 import { canonicalJson, type Json } from '../domain/canonical.ts';
+import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { merkleRoot } from '../domain/merkle.ts';
 import type { SigningKey } from '../host/auth.ts';
@@ -13,12 +12,13 @@ import { derivedId, sha256, sha256Hex } from '../host/ids.ts';
 import type { Deps, Tx } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { cycleAfter, cycleOf, firstOpen } from './billing.ts';
+import { readCommitment } from './commitment-service.ts';
 import { rootClaim } from './credential.ts';
 import { carried } from './credit.ts';
-import { grouped } from './grouped.ts';
 import { deltaPostings } from './ledger.ts';
 import * as links from './links-store.ts';
 import { hex } from './log.ts';
+import { measuredOf } from './messages.ts';
 import * as money from './money-store.ts';
 import type { Measured } from './payload.ts';
 import { add, exact, type Rational, readExact, ZERO } from './rational.ts';
@@ -30,7 +30,6 @@ import { contextOf, leafOf, statementId } from './statements-service.ts';
 import * as statements from './statements-store.ts';
 import * as store from './store.ts';
 import { type PayTerms, readPayTerms, type Stage, type StageRule } from './terms.ts';
-import { measuredOf } from './wire-service.ts';
 
 export type RunWork = ReturnType<typeof runWork>;
 
@@ -44,7 +43,7 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
     const each = async <T>(rows: readonly T[], work: (row: T) => Promise<unknown>) => {
       for (const row of rows) await work(row).catch((error) => failures.push(error));
     };
-    await each(await store.unread(database), readCommitment);
+    await each(await store.unread(database), (event) => readCommitment(database, dispatch, event));
     await each(await store.dueEvents(database, now), (event) => stageDue(event, now));
     await each(await store.runsIn(database, 'open'), async (run) => {
       await performance.measure({ runId: run.runId, eventId: run.eventId, asOfMs: BigInt(run.asOfMs) }, { discom: run.discom });
@@ -56,34 +55,6 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
       if (run.shards !== null && shards.length === run.shards) await close(run);
     });
     if (failures.length > 0) throw failures[0];
-  }
-
-  async function readCommitment(event: store.EventRow): Promise<void> {
-    const { discom, eventId } = event;
-    const commitment = await dispatch.getCommitment({ eventId, shard: event.shards[0] ?? 0, allShards: false }, { discom });
-    const json = toJson(TermsSchema, commitment.terms!) as { calendarId?: string; baseline?: Lookback } & Record<string, Json>;
-    const text = canonicalJson(json as Json);
-    const terms = readPayTerms(json as Json);
-    const zone = zoneDays(terms.zone);
-    const day = zone.dayOf(event.startMs);
-    const back = Math.max(json.baseline?.lookbackDays ?? 0, json.baseline?.nonWorking?.lookbackDays ?? 0);
-    const firstDay = zone.plus(day, -back - 1); // an adjustment window may reach the day before
-    const known = json.calendarId ? await links.calendarAt(database, discom, json.calendarId, event.committedAtMs) : null;
-    const days = known
-      ? (JSON.parse(known.days) as { day: string }[]).filter((entry) => entry.day >= firstDay && entry.day <= day)
-      : [];
-    await store.putRead(database, discom, eventId, {
-      noticeAtMs: Number(commitment.noticeAtMs),
-      terms: text,
-      termsDigest: sha256Hex(text),
-      commitment: commitment.canonical,
-      calendar: canonicalJson({ calendarId: json.calendarId ?? '', version: known?.version ?? 0, days }),
-      firstDay,
-      lastDay: day,
-      firstMs: zone.startOf(firstDay),
-      // Nobody was committed, so there is nothing to settle.
-      dueAtMs: event.points === 0 ? null : (nextRun(terms.stages, { endMs: event.endMs, stagesDone: 0 })?.at ?? null),
-    });
   }
 
   async function stageDue(event: store.EventRow, now: Instant): Promise<void> {
@@ -293,8 +264,6 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
 
   return { go, openRun, saltsOf };
 }
-
-type Lookback = { readonly lookbackDays?: number; readonly nonWorking?: { readonly lookbackDays?: number } };
 
 export const termsOf = (event: store.EventRow): PayTerms => readPayTerms(JSON.parse(event.terms!) as Json);
 

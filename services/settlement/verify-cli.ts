@@ -9,12 +9,14 @@ import { DAY } from '../domain/interval.ts';
 import { invalid, Refusal } from '../domain/outcome.ts';
 import type { ZoneDays } from '../domain/zone.ts';
 import { sha256, sha256Hex } from '../host/ids.ts';
-import { type Check, checkStatement, type MeasureRequest, type Recompute, type Remeasured } from './check.ts';
+import { checkStatement } from './check.ts';
 import { issuersWord } from './check-days.ts';
 import { rootClaim, type StatementFile, signedBytes } from './credential.ts';
+import type { Check } from './difference.ts';
 import { type ParticipantPayload, type Payload, readPayload } from './payload.ts';
 import type { Readings, ReadingVersion } from './readings.ts';
 import { readingsParser } from './readings-csv.ts';
+import type { MeasureRequest, Recompute, Remeasured } from './recompute.ts';
 
 const HELP = `lachak verify STATEMENT… --readings FILE [--issuer FILE|URL] [--core FILE|DIR]
 

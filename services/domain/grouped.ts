@@ -1,5 +1,5 @@
-/** Items by key, in order of first appearance (`Map.groupBy`, which Node 20 does not have). */
-export function groupBy<T, K>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
+/** Items by key, keys in the order they first appear. (`Map.groupBy` begins with Node 21.) */
+export function grouped<T, K>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
   const groups = new Map<K, T[]>();
   for (const item of items) {
     const key = keyOf(item);

@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const EXCLUDE = ['dist/**', 'node_modules/**', '**/node_modules/**'];
 /** Suites that start servers or a browser: two at once would fight for the two cores and for time. */
-const SERVERS = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/browser/**/*.test.ts'];
+const SERVERS = ['test/e2e/**/*.test.ts', 'test/faults/**/*.test.ts', 'test/servers/**/*.test.ts', 'test/browser/**/*.test.ts'];
 
 export default defineConfig({
   test: {

@@ -1,7 +1,8 @@
+import { add, exact, type Rational, rational, rounded, ZERO } from '../domain/rational.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { comparableDays, dayClass } from './days.ts';
 import { type EstimateInput, type Kernel, type MeterEstimate, type MeterResult, MISSING } from './kernel.ts';
-import { exactText, type Fraction, fraction, nearestFloat, nearestInteger, plus } from './rational.ts';
+import { nearestFloat } from './rational.ts';
 import type { BaselineCase } from './request.ts';
 import { readingAt, type Series } from './series.ts';
 
@@ -101,23 +102,23 @@ function okFields(
     baseline_total_wh: wh(result.baselineTotal),
     actual_total_wh: result.actualTotalWh,
     delivered_total_wh: wh(result.deliveredTotal),
-    delivered_total_exact: exactText(result.deliveredTotal, den),
+    delivered_total_exact: exact(rational(result.deliveredTotal, den)),
     delivered_total_wh_rounded: result.deliveredTotalWh,
   };
 }
 
 /** Sum of the exact totals of the meters that have a baseline, rounded once. */
 function portfolioAnswer(request: BaselineCase, lanes: readonly MeterEstimate[]): BaselineAnswer {
-  let total: Fraction = { num: 0n, den: 1n };
-  for (const { result } of lanes) if (result) total = plus(total, fraction(result.deliveredTotal, result.denominator));
+  let total: Rational = ZERO;
+  for (const { result } of lanes) if (result) total = add(total, rational(result.deliveredTotal, result.denominator));
   const ok = lanes.filter((lane) => lane.result).length;
   return {
     id: request.id,
     meters_ok: ok,
     meters_without_baseline: lanes.length - ok,
     delivered_total_wh: nearestFloat(total),
-    delivered_total_exact: exactText(total.num, total.den),
-    delivered_total_wh_rounded: Number(nearestInteger(total)),
+    delivered_total_exact: exact(total),
+    delivered_total_wh_rounded: Number(rounded(total)),
     per_meter: lanes.map(({ status, result }, m) => ({
       meter_id: request.meterIds[m],
       status,
@@ -128,4 +129,4 @@ function portfolioAnswer(request: BaselineCase, lanes: readonly MeterEstimate[])
   };
 }
 
-const nearestOrNull = (value: Fraction | null): number | null => (value ? nearestFloat(value) : null);
+const nearestOrNull = (value: Rational | null): number | null => (value ? nearestFloat(value) : null);

@@ -1,4 +1,4 @@
-import { type Fraction, fraction } from './rational.ts';
+import { type Rational, rational } from '../domain/rational.ts';
 import type { AdjustmentDirection, AdjustmentKind, DayMatchingSpec, Select } from './spec.ts';
 
 /** A reading that is not there, in the Wh columns given to the kernel. */
@@ -86,13 +86,13 @@ export type MeterEstimate = {
 
 export type MeterResult = {
   /** Sum over the selected days of each event slot, over `selected.length`. */
-  readonly unadjusted: readonly Fraction[];
+  readonly unadjusted: readonly Rational[];
   readonly adjustment: {
-    readonly observedMean: Fraction | null;
-    readonly referenceMean: Fraction;
+    readonly observedMean: Rational | null;
+    readonly referenceMean: Rational;
     /** Before direction and cap; Wh (additive) or a ratio (multiplicative). */
-    readonly raw: Fraction | null;
-    readonly applied: Fraction;
+    readonly raw: Rational | null;
+    readonly applied: Rational;
     readonly capped: boolean;
   } | null;
   /** Common to the exact numerators below; not reduced. */
@@ -235,15 +235,15 @@ function meterResult(columns: Omit<Estimates, 'at'>, input: EstimateInput, m: nu
   const rawDenominator = columns.raw[meters + m]!;
   const gap = (lane: number) => Number.isNaN(columns.deliveredWh[lane]);
   return {
-    unadjusted: slots.map((lane) => fraction(columns.sum[lane]!, selected)),
+    unadjusted: slots.map((lane) => rational(columns.sum[lane]!, selected)),
     adjustment:
       windowSlots === 0
         ? null
         : {
-            observedMean: observed === UNOBSERVED ? null : fraction(observed, window),
-            referenceMean: fraction(columns.reference[m]!, window * selected),
-            raw: rawDenominator === 0n ? null : fraction(columns.raw[m]!, rawDenominator),
-            applied: fraction(cellOf(columns.applied, m), columns.appliedDenominator[m]!),
+            observedMean: observed === UNOBSERVED ? null : rational(observed, window),
+            referenceMean: rational(columns.reference[m]!, window * selected),
+            raw: rawDenominator === 0n ? null : rational(columns.raw[m]!, rawDenominator),
+            applied: rational(cellOf(columns.applied, m), columns.appliedDenominator[m]!),
             capped: (columns.flags[m]! & CAPPED) !== 0,
           },
     denominator: columns.denominator[m]!,

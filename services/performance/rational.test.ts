@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exactText, fraction, nearestFloat, nearestInteger, parseFraction, plus } from './rational.ts';
+import { nearestFloat, parseFraction } from './rational.ts';
 
 test.each([
   ['0.8', '4/5'],
@@ -17,22 +17,6 @@ test.each([
 
 test.each(['', '0,8', '1/0', '.5', '1e3', 'NaN', '1/-2', ' 1', '1/2/3'])('%j is no fraction', (text) => {
   expect(parseFraction(text)).toBeNull();
-});
-
-test.each([
-  [101n, 2n, 51n],
-  [-101n, 2n, -51n],
-  [100n, 3n, 33n],
-  [-1n, 3n, 0n],
-  [0n, 7n, 0n],
-])('%d/%d rounds to %d, halves away from zero', (num, den, whole) => {
-  expect(nearestInteger({ num, den })).toBe(whole);
-});
-
-test('sums and texts are in lowest terms with a positive denominator', () => {
-  expect(plus({ num: 1n, den: 6n }, { num: 1n, den: 3n })).toEqual({ num: 1n, den: 2n });
-  expect(exactText(-120n, 1n)).toBe('-120/1');
-  expect(fraction(3n, -6n)).toEqual({ num: -1n, den: 2n });
 });
 
 describe('nearestFloat', () => {

@@ -1,10 +1,11 @@
 import type { CohortMember } from '../../gen/lachak/v1/dispatch_pb.ts';
 import type { MeterDayRef, PointResult } from '../../gen/lachak/v1/performance_pb.ts';
+import { exact, type Rational, rational } from '../domain/rational.ts';
 import type { Exclusion } from './exclusions.ts';
 import { type MeterEstimate, MISSING } from './kernel.ts';
 import type { Columns } from './measure.ts';
 import type { Method } from './method.ts';
-import { exactText, type Fraction } from './rational.ts';
+
 import type { Plan } from './windows.ts';
 
 /** A message as plain values, for whoever encodes it. */
@@ -35,7 +36,7 @@ export function pointResult(input: PointInput): Plain<PointResult> {
   const { plan, estimate, member, closed, remarks, exclusions } = input;
   const { result } = estimate;
   const dates = (rows: readonly number[]) => rows.map((row) => plan.days[row]!);
-  const exact = (num: bigint) => (result ? exactText(num, result.denominator) : '');
+  const over = (num: bigint) => (result ? exact(rational(num, result.denominator)) : '');
   return {
     settlementPointId: member.settlementPointId,
     connectionId: member.connectionId,
@@ -53,10 +54,10 @@ export function pointResult(input: PointInput): Plain<PointResult> {
     slots: slotsOf(input),
     denominator: result ? String(result.denominator) : '',
     ...(result && { adjustment: adjustmentOf(input.method.spec.adjustment.kind, result.adjustment) }),
-    baselineTotalExact: result ? exact(result.baselineTotal) : '',
+    baselineTotalExact: result ? over(result.baselineTotal) : '',
     baselineTotalWh: BigInt(result?.baselineTotalWh ?? 0),
     meteredTotalWh: BigInt(result?.actualTotalWh ?? 0),
-    deliveredTotalExact: result ? exact(result.deliveredTotal) : '',
+    deliveredTotalExact: result ? over(result.deliveredTotal) : '',
     deliveredTotalWh: BigInt(result?.deliveredTotalWh ?? 0),
     missingIntervals: estimate.missingIntervals,
     unservedIntervals: estimate.notSettledIntervals,
@@ -100,7 +101,7 @@ function adjustmentOf(
   kind: string,
   adjustment: NonNullable<MeterEstimate['result']>['adjustment'],
 ): NonNullable<Plain<PointResult>['adjustment']> {
-  const text = (value: Fraction | null | undefined) => (value ? exactText(value.num, value.den) : '');
+  const text = (value: Rational | null | undefined) => (value ? exact(value) : '');
   return {
     kind,
     observedExact: text(adjustment?.observedMean),

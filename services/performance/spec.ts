@@ -1,6 +1,7 @@
 import { invalid } from '../domain/outcome.ts';
+import type { Rational } from '../domain/rational.ts';
 import type { DayType } from './days.ts';
-import { type Fraction, parseFraction } from './rational.ts';
+import { parseFraction } from './rational.ts';
 
 export type Select = 'high' | 'low' | 'mid' | 'all';
 export type AdjustmentKind = 'none' | 'additive' | 'multiplicative';
@@ -146,7 +147,7 @@ function readOneOf<const T extends string>(fields: Fields, name: string, at: str
 function readFraction(fields: Fields, name: string, at: string): SmallFraction | null {
   const value = fields[name];
   if (value === null) return null;
-  const parsed: Fraction | null = typeof value === 'string' || typeof value === 'number' ? parseFraction(String(value)) : null;
+  const parsed: Rational | null = typeof value === 'string' || typeof value === 'number' ? parseFraction(String(value)) : null;
   if (!parsed)
     throw fault(`${at}.${name}`, `must be null, a decimal such as "0.8" or a fraction such as "5/6", not ${shown(value)}`);
   if (parsed.num < 0n || parsed.num > SMALL || parsed.den > SMALL) {

@@ -1,6 +1,6 @@
 import { HOUR, MINUTE } from '../domain/interval.ts';
+import { exact, readExact, rounded, subtract, sum } from '../domain/rational.ts';
 import type { Point, Slot } from './point.ts';
-import { exact, readExact, rounded, subtract, sum } from './rational.ts';
 
 /** 2026-05-01 18:00 in Kolkata. */
 export const WINDOW_START = Date.parse('2026-05-01T12:30:00Z');

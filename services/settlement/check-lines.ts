@@ -1,8 +1,8 @@
 import { roundHalfAway, rupees } from '../domain/money.ts';
+import { exact, multiply, type Rational, readExact, rounded } from '../domain/rational.ts';
 import { scaleOf } from './credit.ts';
 import { type Check, difference } from './difference.ts';
 import type { CounterpartyPayload, OrganisationPayload } from './payload.ts';
-import { exact, multiply, type Rational, readExact, rounded } from './rational.ts';
 import { type Brief, sumOf } from './statement.ts';
 import { type PayTerms, readPayTerms } from './terms.ts';
 import { share } from './waterfall.ts';

@@ -1,10 +1,10 @@
 import type { Json } from '../domain/canonical.ts';
 import { rupees } from '../domain/money.ts';
+import { exact, readExact } from '../domain/rational.ts';
 import { creditedEnergy, scaleOf } from './credit.ts';
 import { type Check, difference } from './difference.ts';
 import { payFor } from './pay.ts';
 import type { ParticipantPayload } from './payload.ts';
-import { exact, readExact } from './rational.ts';
 import { lineJson } from './statement.ts';
 import { readPayTerms } from './terms.ts';
 import { share } from './waterfall.ts';

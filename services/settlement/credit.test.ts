@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../domain/canonical.ts';
+import { compare, exact, ONE, rational, readExact, sum, ZERO } from '../domain/rational.ts';
 import { aPoint } from './a-point.ts';
 import { creditedEnergy, portfolio } from './credit.ts';
 import { payFor } from './pay.ts';
-import { compare, exact, ONE, rational, readExact, sum, ZERO } from './rational.ts';
 import { settle } from './settle.ts';
 import { readPayTerms } from './terms.ts';
 

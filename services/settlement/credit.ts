@@ -1,5 +1,4 @@
 import { HOUR, MINUTE } from '../domain/interval.ts';
-import type { Point } from './point.ts';
 import {
   add,
   compare,
@@ -13,7 +12,8 @@ import {
   readExact,
   sum,
   ZERO,
-} from './rational.ts';
+} from '../domain/rational.ts';
+import type { Point } from './point.ts';
 import type { PayTerms } from './terms.ts';
 
 /** Energy of one settlement point, exact Wh. */

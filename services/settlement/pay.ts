@@ -1,6 +1,4 @@
 import type { MicroRupees } from '../domain/money.ts';
-import type { CreditedEnergy } from './credit.ts';
-import type { Point } from './point.ts';
 import {
   add,
   apportion,
@@ -15,7 +13,9 @@ import {
   subtract,
   sum,
   ZERO,
-} from './rational.ts';
+} from '../domain/rational.ts';
+import type { CreditedEnergy } from './credit.ts';
+import type { Point } from './point.ts';
 import type { Pay, PayTerms } from './terms.ts';
 
 export type PayLine = { readonly kind: Pay['kind']; readonly exact: Rational; readonly micros: MicroRupees };

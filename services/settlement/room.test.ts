@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { paise } from '../domain/money.ts';
+import { exact } from '../domain/rational.ts';
 import { aPoint } from './a-point.ts';
-import { exact } from './rational.ts';
 import { settle } from './settle.ts';
 import { readPayTerms } from './terms.ts';
 

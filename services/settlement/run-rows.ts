@@ -2,8 +2,8 @@ import type { Json } from '../domain/canonical.ts';
 import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { MicroRupees } from '../domain/money.ts';
+import { exact, rounded } from '../domain/rational.ts';
 import type { Due } from './ledger.ts';
-import { exact, rounded } from './rational.ts';
 import { deliveredWh, type Holdout, type Line, type Settlement } from './settle.ts';
 import { brief, type PartyKind, portfolioJson } from './statement.ts';
 

@@ -6,6 +6,7 @@ import { type SigningKey, signingKeys } from '../host/auth.ts';
 import { once } from '../host/command.ts';
 import { sha256 } from '../host/ids.ts';
 import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../host/room.ts';
+import { scopeOf } from '../host/scope.ts';
 import { billCsv, readCycle } from './billing.ts';
 import * as links from './links-store.ts';
 import { calendarDays, meterOf, runOf, statementLine } from './messages.ts';
@@ -147,12 +148,12 @@ function make(deps: Deps): Room {
         listStatements: async ({ eventId, partyId, withSuperseded, search, page }, caller) => {
           const size = pageSize(page?.size);
           const wanted = { eventId, partyId, withSuperseded, search, after: page?.token ?? '', size };
-          const rows = await statements.listStatements(database, caller.discom, scopeOf(caller), wanted);
+          const rows = await statements.listStatements(database, scopeOf(caller), wanted);
           return { statements: rows.map(statementLine), nextPageToken: rows.length === size ? rows.at(-1)!.statementId : '' };
         },
         getStatement: async ({ statementId }, caller) => {
           const { discom } = caller;
-          const row = await statements.getStatement(database, discom, scopeOf(caller), statementId);
+          const row = await statements.getStatement(database, scopeOf(caller), statementId);
           if (!row) throw notFound('statement_not_found', `there is no statement ${statementId}`, 'statement_id');
           const signer = await key();
           const saltOf = async (participantId: string) => (await work.saltsOf(discom, [participantId]))[participantId];
@@ -213,13 +214,3 @@ const pageSize = (size: number | undefined): number => Math.min(size || 100, 100
 
 const seesAll = ({ roles }: Caller): boolean =>
   roles.some((role) => role === 'operator' || role === 'verifier' || role === 'room');
-
-/** Nobody's own is nothing: an empty id never widens the view. */
-const NOBODY = ' ';
-function scopeOf(caller: Caller): statements.Scope {
-  if (seesAll(caller)) return { participantId: null, organisationId: null };
-  const organisation = caller.roles.some((role) => role === 'aggregator' || role === 'cpo');
-  return organisation
-    ? { participantId: null, organisationId: caller.organisation || NOBODY }
-    : { participantId: caller.participant || NOBODY, organisationId: null };
-}

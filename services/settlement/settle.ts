@@ -1,9 +1,9 @@
 import { type MicroRupees, roundHalfAway } from '../domain/money.ts';
+import { type Rational, rounded, ZERO } from '../domain/rational.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { type CreditedEnergy, creditedEnergy, type Portfolio, portfolio } from './credit.ts';
 import { type Credit, payFor } from './pay.ts';
 import type { Point } from './point.ts';
-import { type Rational, rounded, ZERO } from './rational.ts';
 import type { PayTerms } from './terms.ts';
 import { type Parties, share } from './waterfall.ts';
 

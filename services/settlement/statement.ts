@@ -1,9 +1,9 @@
 import type { Json } from '../domain/canonical.ts';
 import type { Instant } from '../domain/interval.ts';
+import { exact, type Rational, rounded, sum } from '../domain/rational.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import type { Portfolio } from './credit.ts';
 import { exactTotal } from './pay.ts';
-import { exact, type Rational, rounded, sum } from './rational.ts';
 import type { Line } from './settle.ts';
 import type { Stage } from './terms.ts';
 

@@ -1,5 +1,6 @@
 import type { MicroRupees } from '../domain/money.ts';
 import type { Queryable, Tx } from '../host/room.ts';
+import type { Scope } from '../host/scope.ts';
 import type { PartyKind } from './statement.ts';
 import type { RunRow } from './store.ts';
 import type { Stage } from './terms.ts';
@@ -19,7 +20,6 @@ export type StatementRow = {
   readonly superseded: boolean;
 };
 /** Whose statements may be seen; null = no such bound. */
-export type Scope = { readonly participantId: string | null; readonly organisationId: string | null };
 
 const columns = `s.statement_id as "statementId", s.run_id as "runId", s.event_id as "eventId", s.party_id as "partyId",
   s.party_kind as "partyKind", s.settlement_point_id as "settlementPointId", s.organisation_id as "organisationId",
@@ -53,13 +53,12 @@ export const putStatements = (
 
 export async function getStatement(
   db: Queryable,
-  discom: string,
-  scope: Scope,
+  { discom, organisation, participant }: Scope,
   statementId: string,
 ): Promise<StatementRow | null> {
   const [row] = await db.query<StatementRow>(
     `select ${columns} from ${joined} where s.discom = $1 and ${within} and s.statement_id = $4`,
-    [discom, scope.participantId, scope.organisationId, statementId],
+    [discom, participant, organisation, statementId],
   );
   return row ?? null;
 }
@@ -72,7 +71,11 @@ export type Wanted = {
   readonly after: string;
   readonly size: number;
 };
-export const listStatements = (db: Queryable, discom: string, scope: Scope, wanted: Wanted): Promise<StatementRow[]> =>
+export const listStatements = (
+  db: Queryable,
+  { discom, organisation, participant }: Scope,
+  wanted: Wanted,
+): Promise<StatementRow[]> =>
   db.query<StatementRow>(
     `select ${columns} from ${joined} where s.discom = $1 and ${within}
        and ($4 = '' or s.event_id = $4) and ($5 = '' or s.party_id = $5) and ($6 or e.newest_run = s.run_id)
@@ -80,8 +83,8 @@ export const listStatements = (db: Queryable, discom: string, scope: Scope, want
        and s.statement_id > $8 order by s.statement_id limit $9`,
     [
       discom,
-      scope.participantId,
-      scope.organisationId,
+      participant,
+      organisation,
       wanted.eventId,
       wanted.partyId,
       wanted.withSuperseded,

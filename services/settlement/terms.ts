@@ -1,6 +1,6 @@
 import type { Json } from '../domain/canonical.ts';
 import type { MicroRupees } from '../domain/money.ts';
-import { type Rational, rational, ZERO } from './rational.ts';
+import { type Rational, rational, ZERO } from '../domain/rational.ts';
 
 export type NettingLevel = 'NET_INTERVAL' | 'NET_EVENT' | 'NET_CYCLE' | 'NET_PORTFOLIO';
 export type Stage = 'PRELIMINARY' | 'INITIAL' | 'FINAL' | 'TRUE_UP' | 'CLOSED';

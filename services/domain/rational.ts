@@ -1,4 +1,4 @@
-import { roundHalfAway } from '../domain/money.ts';
+import { roundHalfAway } from './money.ts';
 
 /** An exact rational in lowest terms; the denominator is positive. */
 export type Rational = { readonly num: bigint; readonly den: bigint };

@@ -102,7 +102,10 @@ export function checkExcludedDays({ measured, calendar, event }: ParticipantPayl
   });
   const missed = [...used].filter((day) => names.has(day) && !excludedDays.some((excluded) => excluded.day === day));
   return {
-    says: `${excludedDays.length === 0 ? 'no day is' : `${excludedDays.length} days are`} excluded, and none lends its load`,
+    says:
+      excludedDays.length === 0
+        ? 'no day is excluded'
+        : `${new Set(excludedDays.map(({ day }) => day)).size} days are excluded, and none lends its load`,
     differences: [...differences, ...missed.map((day) => `${day} is a candidate although the calendar excludes it`)],
   };
 }

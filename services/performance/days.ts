@@ -84,36 +84,6 @@ export function fixedOffset(text: string): ZoneDays | null {
   };
 }
 
-/**
- * A zone whose days were computed elsewhere: `starts[i]` is the first instant of `firstDay` + i, the last entry only closes the day before.
- * Throws RangeError outside the days given: guessing a day's length would move money.
- */
-export function zoneFromStarts(zone: string, firstDay: CivilDay, starts: ArrayLike<Instant>): ZoneDays {
-  const first = Date.parse(`${firstDay}T00:00:00Z`) / DAY;
-  return {
-    ...calendar,
-    zone,
-    startOf(day) {
-      const start = starts[Date.parse(`${day}T00:00:00Z`) / DAY - first];
-      if (start === undefined) throw new RangeError(`${day} lies outside the days given for ${zone}`);
-      return start;
-    },
-    dayOf(at) {
-      let low = 0;
-      let high = starts.length - 1;
-      if (!(high > 0 && at >= starts[0]! && at < starts[high]!)) {
-        throw new RangeError(`${new Date(at).toISOString()} lies outside the days given for ${zone}`);
-      }
-      while (high - low > 1) {
-        const middle = (low + high) >> 1;
-        if (starts[middle]! <= at) low = middle;
-        else high = middle;
-      }
-      return civil((first + low) * DAY);
-    },
-  };
-}
-
 /** An ISO-8601 instant that says its offset, to the second or finer; null otherwise (also for 31 February). */
 export function parseInstant(text: string): Instant | null {
   const parts = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.exec(text);

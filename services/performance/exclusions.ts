@@ -48,9 +48,6 @@ export function exclusionsOf(input: ExclusionInput): Exclusion[] {
   return found.reverse().sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : inOrder(a.reason, b.reason)));
 }
 
-/** Reasons whose days are not this participant's to show: their readings are not opened and their digests not named. */
-export const isClosed = ({ reason }: Exclusion): boolean => reason === 'before_occupancy' || reason === 'before_consent';
-
 /** The supply state of the first stretch without energy that touches the interval; null = energised throughout. */
 export function unservedAt(unserved: readonly Unserved[], span: Interval): number | null {
   return unserved.find((stretch) => overlaps(stretch, span))?.state ?? null;

@@ -41,11 +41,13 @@ export type FactEngine = {
 /** Facts on PostgreSQL: an outbox per room, numbered by the relay, read by position; a cursor moves with the follower's own work. */
 export function openFacts(databases: Databases, host: Database, now: () => Instant, log: Logger): FactEngine {
   const writers = new Map<RoomName, Database>();
+  // Rooms that are only read here: their own process numbers their facts, and may be the only one that is let to.
+  const elsewhere = new Set<RoomName>();
   const followers: Follower[] = [];
   const turns = new Map<RoomName, ReturnType<typeof inTurn>>();
   const handled = new Signal();
   const stopping = new AbortController();
-  const relay = openRelay(databases, () => writers.keys(), log);
+  const relay = openRelay(databases, () => [...writers.keys()].filter((room) => !elsewhere.has(room)), log);
   const read = async (room: RoomName, after: bigint, limit: number): Promise<Fact[]> => {
     const rows = await host.query<{ position: bigint; fact: Uint8Array }>(
       `select position, fact from ${room}.outbox where position > $1 order by position limit $2`,
@@ -66,6 +68,7 @@ export function openFacts(databases: Databases, host: Database, now: () => Insta
     read,
     of: (room, database) => {
       writers.set(room, database);
+      elsewhere.delete(room);
       const turn = turns.get(room) ?? inTurn();
       turns.set(room, turn);
       return {
@@ -83,7 +86,9 @@ export function openFacts(databases: Databases, host: Database, now: () => Insta
     start: async () => {
       for (const { upstream } of followers) {
         // An upstream room that runs elsewhere, or not yet: its outbox must exist to be read.
-        if (!writers.has(upstream)) writers.set(upstream, await databases.room(upstream, new URL('file:///nonexistent/')));
+        if (writers.has(upstream)) continue;
+        elsewhere.add(upstream);
+        writers.set(upstream, await databases.room(upstream, new URL('file:///nonexistent/')));
       }
       await relay.start();
     },

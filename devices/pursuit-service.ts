@@ -208,6 +208,7 @@ export function openPursuits(
   };
 
   const waker = clock.wake('reconcile', {
+    everywhere: true, // each instance looks after the devices that are connected to it
     next: async () => {
       if (touched.size > 0) return clock.now();
       let first: Instant | null = null;

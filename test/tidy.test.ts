@@ -2,28 +2,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { arrows as declared } from '../services/host/arrows.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-
-/** Whom a room may call and whose facts it may follow: the arrows of the house. */
-const registry = ['catalogue'];
-const enrolment = ['registry', ...registry];
-const devices = ['registry'];
-const metering = ['enrolment', 'devices', ...enrolment];
-const dispatch = ['metering', ...metering];
-const performance = ['dispatch', ...dispatch];
-const settlement = ['performance', ...performance];
-const arrows: Record<string, readonly string[]> = {
-  catalogue: [],
-  registry,
-  enrolment,
-  devices,
-  metering,
-  dispatch,
-  performance,
-  settlement,
-  gateway: ['settlement', ...settlement],
-};
+const arrows: Readonly<Record<string, readonly string[]>> = declared;
 
 /** service.ts and store.ts, whole or by subject: `follow-service.ts`, `store-links.ts`. */
 const speaksOrRemembers = /(^|\/)([a-z]+-)?(service|store)(-[a-z]+)?\.ts$/;

@@ -39,6 +39,7 @@ export const settingFlags: Options = {
 /** The settings as help text. */
 export const settingsHelp = (): string =>
   settings
+    .filter(({ says }) => says !== null)
     .map(({ key, allowed, says }) => `  --${flagOf(key).padEnd(32)} ${[says, allowed].filter(Boolean).join(': ')}`)
     .join('\n')
     .concat(`\n  --${'config FILE'.padEnd(32)} the same as JSON: { "gateway": { "port": 8080 } }`)

@@ -77,7 +77,7 @@ describe('a stepped clock', () => {
     }
     expect(readings).toEqual([25, 30, 30]);
     expect((await clock.get({}, { as })).nowMs).toBe(BigInt(at(30)));
-    await expect(clock.get({}, { as: await host.token('consumer') })).rejects.toMatchObject({ code: 'role_missing' });
+    await expect(clock.get({}, { as: await host.token('consumer') })).rejects.toMatchObject({ code: 'scope_missing' });
     const back = clock.advance({ untilMs: BigInt(start) }, { as })[Symbol.asyncIterator]();
     await expect(back.next()).rejects.toMatchObject({ code: 'clock_goes_forward', field: 'until_ms' });
   });

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Instant } from '../domain/interval.ts';
+import { alone, type Duty } from './duty.ts';
 import type { Clock, Waker } from './room.ts';
 import { inTurn } from './signal.ts';
 
@@ -12,7 +13,9 @@ export type Agenda = {
   readonly parties: readonly { readonly name: string; readonly settle: (now: Instant) => Promise<void> }[];
 };
 export type Wake = {
+  /** `<room>.<name>` */
   readonly name: string;
+  /** Null also when the work is another instance's to do. */
   next(): Promise<Instant | null>;
   /** Runs what is due until nothing is; true when something was. Never twice at once. */
   runDue(now: () => Instant): Promise<boolean>;
@@ -21,8 +24,8 @@ export type Wake = {
 // Work that is still due after so many runs at one instant never gets done.
 const RUNS_AT_ONE_INSTANT = 1000;
 
-/** `stirred` hears of every stir and every new wake. */
-export function openAgenda(now: () => Instant, stepped: boolean, stirred: (wake: Wake) => void): Agenda {
+/** `stirred` hears of every stir and every new wake; what is another instance's to do is passed on to it. */
+export function openAgenda(now: () => Instant, stepped: boolean, stirred: (wake: Wake) => void, duty: Duty = alone): Agenda {
   const wakes: Wake[] = [];
   const parties: Agenda['parties'][number][] = [];
   return {
@@ -32,18 +35,20 @@ export function openAgenda(now: () => Instant, stepped: boolean, stirred: (wake:
       now,
       stepped,
       wake: (name, work): Waker => {
-        const wake = wakeOf(`${room}.${name}`, work);
+        const mine = () => work.everywhere === true || duty.has(room);
+        const wake = wakeOf(`${room}.${name}`, work, mine);
         wakes.push(wake);
         stirred(wake);
-        return { stir: () => stirred(wake) };
+        return { stir: () => (mine() ? stirred(wake) : duty.pass(wake.name)) };
       },
       onStep: (name, settle) => void parties.push({ name: `${room}.${name}`, settle }),
     }),
   };
 }
 
-function wakeOf(name: string, { next, run }: Parameters<Clock['wake']>[1]): Wake {
+function wakeOf(name: string, work: Parameters<Clock['wake']>[1], mine: () => boolean): Wake {
   const turn = inTurn();
+  const next = async () => (mine() ? work.next() : null);
   return {
     name,
     next,
@@ -54,7 +59,7 @@ function wakeOf(name: string, { next, run }: Parameters<Clock['wake']>[1]): Wake
           const due = await next();
           if (due === null || due > at) return runs > 0;
           if (runs === RUNS_AT_ONE_INSTANT) throw new Error(`${name} says it is still due at ${due} after ${runs} runs at ${at}`);
-          await run(at);
+          await work.run(at);
         }
       }),
   };
@@ -66,6 +71,8 @@ export type RunningClock = {
   readonly stepped: boolean;
   /** From here on, work that falls due is run. Call when all rooms have started. */
   begin(): void;
+  /** Looks again at the wakes so named: their work has become this process's to do. */
+  stir(named: (wake: string) => boolean): void;
   stop(): Promise<void>;
 };
 
@@ -73,7 +80,7 @@ export type RunningClock = {
 const LONGEST_SLEEP_MS = 15_000;
 
 /** Domain time follows the wall. */
-export function systemClock(log: Logger): RunningClock {
+export function systemClock(log: Logger, duty: Duty = alone): RunningClock {
   const now = () => Date.now();
   const timers = new Map<Wake, NodeJS.Timeout>();
   const running = new Set<Promise<void>>();
@@ -101,7 +108,7 @@ export function systemClock(log: Logger): RunningClock {
       setTimeout(() => plan(wake, failures), delay),
     );
   };
-  const agenda = openAgenda(now, false, (wake) => plan(wake));
+  const agenda = openAgenda(now, false, (wake) => plan(wake), duty);
   return {
     agenda,
     now,
@@ -109,6 +116,9 @@ export function systemClock(log: Logger): RunningClock {
     begin: () => {
       begun = true;
       for (const wake of agenda.wakes) plan(wake);
+    },
+    stir: (named) => {
+      for (const wake of agenda.wakes) if (named(wake.name)) plan(wake);
     },
     stop: async () => {
       begun = false;

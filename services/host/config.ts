@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { invalid } from '../domain/outcome.ts';
+import { roomNames } from './arrows.ts';
+import type { RoomName } from './room.ts';
 
 /** The validated configuration: file, then environment (LACHAK_…), then flags; each later one wins. */
 export type Config = {
@@ -8,6 +10,8 @@ export type Config = {
   readonly folder: string;
   /** PostgreSQL by URL; empty = embedded, in `<folder>/postgres`. */
   readonly databaseUrl: string;
+  /** A login of its own for a room, by URL; `{room}` in `databaseUrl` says the same for all. Its schema is made by `lachak database`. */
+  readonly databaseUrls: Readonly<Record<RoomName, string>>;
   /** Domain time follows the wall, or is stepped by the conductor (`lachak.v1.Clock/Advance`). */
   readonly clock: 'system' | 'stepped';
   /** Where a stepped clock starts when the folder is new, ms UTC. */
@@ -22,28 +26,51 @@ export type Config = {
   readonly ocpp: { readonly host: string; readonly port: number };
   /** Address of the rooms' gRPC server; empty = Unix socket `<folder>/lachak.sock`. */
   readonly grpc: { readonly address: string };
+  /** Where rooms of other processes are: addresses with commas between, several = instances that take turns. All empty = all are here. */
+  readonly rooms: Readonly<Record<RoomName, string>>;
+  /** Files (PEM) for mutual TLS between rooms; all empty = none. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** Whose tokens are believed: the issuer's public keys, a file or a URL; empty = this folder's own issuer. */
+  readonly tokens: { readonly keys: string };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' };
 };
+
+const noRoom = Object.fromEntries(roomNames.map((room) => [room, ''])) as Record<RoomName, string>;
 
 /** What holds when nothing else is said. */
 export const defaults: Config = {
   folder: 'lachak-data',
   databaseUrl: '',
+  databaseUrls: noRoom,
   clock: 'system',
   clockStart: Date.parse('2026-05-01T00:00:00Z'),
   gateway: { host: '127.0.0.1', port: 8080, issuer: '', rateLimitPerMinute: 600 },
   mqtt: { host: '127.0.0.1', port: 1883 },
   ocpp: { host: '127.0.0.1', port: 8887 },
   grpc: { address: '' },
+  rooms: noRoom,
+  tls: { ca: '', cert: '', key: '' },
+  tokens: { keys: '' },
   log: { level: 'info' },
 };
+
+/** True when rooms of this house run in other processes. */
+export const isApart = (config: Config): boolean => Object.values(config.rooms).some((address) => address !== '');
+
+/** The URL of a room's PostgreSQL, and whether the login is the room's own (its schema was made by an administrator). */
+export function databaseOf(config: Config, room: RoomName): { url: string; own: boolean } {
+  const named = config.databaseUrls[room];
+  if (named !== '') return { url: named, own: true };
+  return { url: config.databaseUrl.replaceAll('{room}', room), own: config.databaseUrl.includes('{room}') };
+}
 
 /** One thing that can be set: its place in lachak.json, its reader, and what is allowed, in words. */
 export type Setting = {
   readonly key: string;
   readonly read: (value: string) => string | number | null;
   readonly allowed: string;
-  readonly says: string;
+  /** Null: one of many alike, which the help shows once. */
+  readonly says: string | null;
 };
 
 const text = (value: string): string => value;
@@ -64,6 +91,8 @@ const instant = (value: string): number | null => {
 const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
 const grpcAddress = (value: string): string | null =>
   value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null;
+const grpcAddresses = (value: string): string | null =>
+  value.split(',').every((one) => grpcAddress(one.trim()) !== null && (one.trim() !== '' || value === '')) ? value : null;
 
 /** All of it; flags are `--folder`, `--gateway-port` …, environment LACHAK_FOLDER, LACHAK_GATEWAY_PORT … */
 export const settings: readonly Setting[] = [
@@ -72,8 +101,14 @@ export const settings: readonly Setting[] = [
     key: 'databaseUrl',
     read: postgres,
     allowed: 'postgres://user:password@host/database, or empty for the embedded one',
-    says: 'PostgreSQL 15 or later',
+    says: 'PostgreSQL 15 or later; {room} in it stands for the room',
   },
+  ...roomNames.map((room, i) => ({
+    key: `databaseUrls.${room}`,
+    read: postgres,
+    allowed: 'postgres://user:password@host/database',
+    says: i === 0 ? "a room's own login (--database-urls-ROOM)" : null,
+  })),
   {
     key: 'clock',
     read: oneOf('system', 'stepped'),
@@ -110,6 +145,16 @@ export const settings: readonly Setting[] = [
     allowed: 'host:port or unix:/path; empty = a socket in the folder',
     says: "the rooms' own server",
   },
+  ...roomNames.map((room, i) => ({
+    key: `rooms.${room}`,
+    read: grpcAddresses,
+    allowed: 'host:port or unix:/path, several with commas',
+    says: i === 0 ? 'where a room of another process is (--rooms-ROOM)' : null,
+  })),
+  { key: 'tls.ca', read: text, allowed: 'a PEM file', says: 'whose certificates are believed between rooms' },
+  { key: 'tls.cert', read: text, allowed: 'a PEM file', says: "the certificate that names this process's rooms" },
+  { key: 'tls.key', read: text, allowed: 'a PEM file', says: 'its key' },
+  { key: 'tokens.keys', read: text, allowed: 'a JWKS file or URL', says: "the token issuer's public keys, when it is elsewhere" },
   {
     key: 'log.level',
     read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'),
@@ -194,7 +239,8 @@ function readFile(file: string): Map<string, string> {
 }
 
 // A URL's password is the only secret that can be configured; keys and tokens live in files.
-const shown = (key: string, value: string): string => (key === 'databaseUrl' ? value.replace(/:[^:@/]+@/, ':***@') : value);
+const shown = (key: string, value: string): string =>
+  key.startsWith('databaseUrl') ? value.replace(/:[^:@/]+@/, ':***@') : value;
 
 function put(config: object, key: string, value: string | number): void {
   const [first, second] = key.split('.') as [string, string | undefined];

@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { invalid } from '../domain/outcome.ts';
 import type { Connection } from './embedded.ts';
+import { expectSchema, expectVersion } from './expect.ts';
 import { hostTables, migrate, roomTables } from './migrations.ts';
 import type { Database, Queryable, Tx } from './room.ts';
 
@@ -15,16 +16,26 @@ export type Databases = {
   dedicated(): Promise<pg.Client>;
   close(): Promise<void>;
 };
+/** Where PostgreSQL is. `owner`: whose login this is; then it has that room's schema, and may read what was granted to it. */
+export type Reach = { readonly at: Connection | string; readonly owner: string | null };
 
 /** Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. */
-export function openDatabases(connection: Connection | string, log: Logger): Databases {
-  const reach = typeof connection === 'string' ? { connectionString: connection } : connection;
+export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
+  const reach = typeof at === 'string' ? { connectionString: at } : at;
   const pools: pg.Pool[] = [];
   const clients = new Set<pg.Client>();
   let closing = false;
   const open = async (schema: string, sources: Parameters<typeof migrate>[2]): Promise<Database> => {
     if (!/^[a-z_]+$/.test(schema)) throw new RangeError(`${schema} is no schema name`);
-    const pool = new pg.Pool({ ...reach, max: 4, types, connectionTimeoutMillis: 30_000, options: `-c search_path=${schema}` });
+    // A peer that vanished without a word is noticed within seconds, on both sides, so that its locks are freed.
+    const pool = new pg.Pool({
+      ...reach,
+      max: 4,
+      types,
+      connectionTimeoutMillis: 30_000,
+      keepAlive: true,
+      options: `-c search_path=${schema} ${NOTICED_SOON}`,
+    });
     pool.on(
       'error',
       (error) => closing || log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'),
@@ -32,7 +43,9 @@ export function openDatabases(connection: Connection | string, log: Logger): Dat
     pools.push(pool);
     const client = await pool.connect();
     try {
-      await migrate(client, schema, sources);
+      await expectVersion(client);
+      if (owner !== null) await expectSchema(client, schema, owner);
+      if (owner === null || owner === schema) await migrate(client, schema, sources);
     } finally {
       client.release(true);
     }
@@ -46,7 +59,7 @@ export function openDatabases(connection: Connection | string, log: Logger): Dat
       ]),
     host: () => open('host', [{ owner: 'host', folder: hostTables }]),
     dedicated: async () => {
-      const client = new pg.Client({ ...reach, types, keepAlive: true });
+      const client = new pg.Client({ ...reach, types, keepAlive: true, options: NOTICED_SOON });
       client.on('error', () => {}); // whoever holds it listens to 'end'
       await client.connect();
       clients.add(client);
@@ -59,6 +72,8 @@ export function openDatabases(connection: Connection | string, log: Logger): Dat
     },
   };
 }
+
+const NOTICED_SOON = '-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3';
 
 function databaseOn(pool: pg.Pool): Database {
   return {

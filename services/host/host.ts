@@ -2,12 +2,13 @@ import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { Clock as ClockService } from '../../gen/lachak/v1/host_pb.ts';
-import { conflict } from '../domain/outcome.ts';
+import { conflict, invalid } from '../domain/outcome.ts';
 import { openTokens, type Tokens } from './auth.ts';
 import { type RunningClock, systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import { type Config, databaseOf } from './config.ts';
 import { openWire } from './connect.ts';
-import { type Databases, openDatabases } from './database.ts';
+import { type Databases, openDatabases, type Reach } from './database.ts';
+import { alone, sharedDuty } from './duty.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 import { type FactEngine, openFacts } from './facts.ts';
 import { type GrpcServer, serve } from './grpc.ts';
@@ -50,18 +51,27 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const lock = await lockFolder(folder);
     open.push('folder lock', async () => lock.release());
     const tokens = await openTokens(folder);
-    const embedded: Embedded | null = config.databaseUrl === '' ? await startEmbedded(folder, log, careless) : null;
+    const served = isServed(config);
+    const embedded: Embedded | null = served ? null : await startEmbedded(folder, log, careless);
     if (embedded) open.push('PostgreSQL', () => embedded.stop());
-    const databases: Databases = openDatabases(embedded?.connection ?? config.databaseUrl, log);
+    const reach: Reach = embedded ? { at: embedded.connection, owner: null } : reachOf(config, await coming);
+    const databases: Databases = openDatabases(reach, log);
     open.push('database connections', () => databases.close());
+    const duty = served
+      ? sharedDuty(
+          () => databases.dedicated(),
+          (await coming).map(({ name }) => name),
+          log,
+        )
+      : alone;
 
     const own = await databases.host();
-    const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log) : null;
+    const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log, duty) : null;
     let clock: RunningClock | null = null;
     let server: GrpcServer | null = null;
     const facts = openFacts(databases, own, () => clock!.now(), log);
     const conductor = stepping?.({ facts, inFlight: () => server?.inFlight() ?? 0 }) ?? null;
-    clock = conductor ?? systemClock(log);
+    clock = conductor ?? systemClock(log, duty);
 
     const schemas = new Map<RoomName, Promise<{ database: Database; facts: Facts }>>();
     const schema = (room: RoomName, migrations = new URL('file:///nonexistent/')) => {
@@ -108,7 +118,12 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     facts.begin();
     open.push('followers', () => facts.rest());
     clock.begin();
+    open.push('duty', () => duty.stop());
     open.push('clock', () => clock.stop());
+    await duty.start({
+      taken: (room) => clock.stir((wake) => wake.startsWith(`${room}.`)),
+      asked: (asked) => clock.stir((wake) => wake === asked),
+    });
     return {
       config,
       tokens,
@@ -125,6 +140,25 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     await open.close();
     throw error;
   }
+}
+
+/** True when PostgreSQL is a server of somebody else's: other processes may use the same schemas. */
+const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>
+  databaseUrl !== '' || Object.values(databaseUrls).some((url) => url !== '');
+
+function reachOf(config: Config, rooms: readonly RoomMaker[]): Reach {
+  const urls = rooms.map(({ name }) => ({ name, ...databaseOf(config, name) }));
+  const without = urls.find(({ url }) => url === '');
+  if (without)
+    throw invalid('config_invalid', `databaseUrls.${without.name} is missing: other rooms have a server`, 'databaseUrls');
+  const [first] = urls;
+  if (!first?.own) return { at: first?.url ?? config.databaseUrl, owner: null };
+  if (urls.length === 1) return { at: first.url, owner: first.name };
+  throw invalid(
+    'config_invalid',
+    `rooms with logins of their own run one to a process; this one was to run ${urls.map(({ name }) => name).join(', ')}`,
+    'databaseUrls',
+  );
 }
 
 // A Unix socket's path has at most 107 bytes; a folder too deep for one gets a port on loopback, where tokens alone guard it.

@@ -19,7 +19,9 @@ export async function migrate(
 ): Promise<void> {
   await client.query('select pg_advisory_lock(hashtextextended($1, 0))', [`lachak.migrate.${schema}`]);
   try {
-    await client.query(`create schema if not exists ${schema}`);
+    // Asked first: a login that owns its schema may not make others, nor even try.
+    const { rowCount: there } = await client.query('select 1 from pg_namespace where nspname = $1', [schema]);
+    if (!there) await client.query(`create schema ${schema}`);
     await client.query(`set search_path to ${schema}`);
     await client.query('create table if not exists migration (name text primary key, checksum text not null)');
     const { rows } = await client.query<{ name: string; checksum: string }>('select name, checksum from migration');
@@ -50,7 +52,8 @@ async function apply(client: pg.ClientBase, name: string, sql: string, checksum:
   }
 }
 
-function filesOf(folder: URL): { file: string; sql: string; checksum: string }[] {
+/** The migrations of a folder, in order. */
+export function filesOf(folder: URL): { file: string; sql: string; checksum: string }[] {
   const path = besideSource(fileURLToPath(folder));
   if (!existsSync(path)) return [];
   const files = readdirSync(path)

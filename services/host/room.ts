@@ -22,9 +22,10 @@ export type Clock = {
   /**
    * Registers work that falls due in domain time. `next` names the earliest instant at which `run` has something to do (null:
    * nothing planned) and is asked again after every run and every `stir`; `run` does all that is due at `now` and must be
-   * idempotent, since a killed process asks again. Both read the room's own state, so nothing is lost with the process.
+   * idempotent, since a killed process asks again. Both read the room's own state, so nothing is lost with the process. Of several
+   * instances of a room one does its due work; `everywhere` is for work on what an instance holds in its own hands (sockets).
    */
-  wake(name: string, work: { next(): Promise<Instant | null>; run(now: Instant): Promise<void> }): Waker;
+  wake(name: string, work: { next(): Promise<Instant | null>; run(now: Instant): Promise<void>; everywhere?: boolean }): Waker;
   /**
    * Only a stepped clock calls it: `settle` resolves when everything this party sends because of the step has been sent and
    * answered (simulated devices are asked over their own sockets).

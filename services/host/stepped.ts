@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Instant } from '../domain/interval.ts';
 import { Refusal } from '../domain/outcome.ts';
 import { openAgenda, type RunningClock, type Wake } from './clock.ts';
+import { alone, type Duty } from './duty.ts';
 import type { FactEngine } from './facts.ts';
 import type { Database } from './room.ts';
 import { inTurn } from './signal.ts';
@@ -23,6 +24,7 @@ export type World = {
   readonly facts: FactEngine;
   readonly inFlight: () => number;
   readonly log: Logger;
+  readonly duty: Duty;
 };
 
 /** Domain time that moves only when told to, and is where it was after a restart. */
@@ -30,14 +32,15 @@ export async function steppedClock(
   host: Database,
   start: Instant,
   log: Logger,
-): Promise<(world: Omit<World, 'host' | 'log'>) => Conductor> {
+  duty: Duty = alone,
+): Promise<(world: Omit<World, 'host' | 'log' | 'duty'>) => Conductor> {
   await host.query('insert into clock (now_ms) values ($1) on conflict do nothing', [start]);
   const [row] = await host.query<{ now_ms: bigint }>('select now_ms from clock');
   const standing = Number(row!.now_ms);
-  return (world) => conductor(standing, { ...world, host, log });
+  return (world) => conductor(standing, { ...world, host, log, duty });
 }
 
-function conductor(standing: Instant, { host, facts, inFlight, log }: World): Conductor {
+function conductor(standing: Instant, { host, facts, inFlight, log, duty }: World): Conductor {
   let at = standing;
   let begun = false;
   let steps = 0;
@@ -46,14 +49,15 @@ function conductor(standing: Instant, { host, facts, inFlight, log }: World): Co
   const stirs = new Set<Promise<void>>();
 
   // What is stirred runs at this instant when it is due now; what is due later waits for its step.
-  const agenda = openAgenda(now, true, (wake) => {
+  const stir = (wake: Wake): void => {
     if (!begun) return;
     const work: Promise<void> = wake
       .runDue(now)
       .catch((error) => log.error({ wake: wake.name, error }, 'due work failed; the next step tries again'))
       .then(() => void stirs.delete(work));
     stirs.add(work);
-  });
+  };
+  const agenda = openAgenda(now, true, stir, duty);
 
   const quiet = async (withinMs: number): Promise<string> => {
     const end = Date.now() + withinMs;
@@ -103,13 +107,10 @@ function conductor(standing: Instant, { host, facts, inFlight, log }: World): Co
     steps: () => steps,
     begin: () => {
       begun = true;
-      for (const wake of agenda.wakes) {
-        const work: Promise<void> = wake
-          .runDue(now)
-          .catch((error) => log.error({ wake: wake.name, error }, 'due work failed'))
-          .then(() => void stirs.delete(work));
-        stirs.add(work);
-      }
+      for (const wake of agenda.wakes) stir(wake);
+    },
+    stir: (named) => {
+      for (const wake of agenda.wakes) if (named(wake.name)) stir(wake);
     },
     settled: (withinMs = SETTLE_WITHIN_MS) => moving(() => quiet(withinMs)).then(() => {}),
     advance: async function* (until, maxStepMs, signal) {

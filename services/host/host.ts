@@ -11,6 +11,7 @@ import { type Databases, openDatabases, type Reach } from './database.ts';
 import { alone, sharedDuty } from './duty.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 import { type FactEngine, openFacts } from './facts.ts';
+import { makeFolder } from './folder.ts';
 import { type GrpcServer, serve } from './grpc.ts';
 import { lockFolder } from './lock.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
@@ -45,7 +46,7 @@ export type Start = {
 /** Locks the folder, opens the stores, makes the rooms in order, serves them, starts them. What was opened is closed when it fails. */
 export async function startHost({ config, rooms: coming, log, careless = false }: Start): Promise<Host> {
   const folder = resolve(config.folder);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   const open = new Closing(log);
   try {
     const lock = await lockFolder(folder);

@@ -40,7 +40,10 @@ export type Heard = {
   session(device: DeviceKey): void;
   /** Something that must not be: counted, logged, and otherwise without effect. */
   refused(what: RefusedKind, about: { readonly device?: string; readonly detail: string }): void;
+  /** What was given up because a queue was full or nobody was there to take it: counted, never kept. */
+  lost(what: LostKind, count: number): void;
 };
+export type LostKind = 'command' | 'report' | 'frame' | 'word';
 export type RefusedKind =
   | 'login'
   | 'publish'

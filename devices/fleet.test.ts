@@ -8,6 +8,7 @@ import { Devices } from '../gen/lachak/v1/devices_pb.ts';
 import { Registry } from '../gen/lachak/v1/registry_pb.ts';
 import { Direction } from '../gen/lachak/v1/types_pb.ts';
 import { HOUR, MINUTE } from '../services/domain/interval.ts';
+import { defaults } from '../services/host/config.ts';
 import { bind, type RoomMaker } from '../services/host/room.ts';
 import { type TestHost, testHost } from '../services/host/testing.ts';
 import { room } from './service.ts';
@@ -151,7 +152,7 @@ describe('a restart in the middle of an event', () => {
       const as = await host.token('operator');
       const ends = await host.connect(Devices).getEndpoints({}, { as });
       const config = {
-        mqtt: { host: '127.0.0.1', port: Number(new URL(ends.mqttUrl).port) },
+        mqtt: { ...defaults.mqtt, port: Number(new URL(ends.mqttUrl).port) },
         ocpp: { host: '127.0.0.1', port: Number(new URL(ends.ocppUrl).port) },
       };
       const openBefore = await host

@@ -1,8 +1,10 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { Answer_Outcome, Devices } from '../gen/lachak/v1/devices_pb.ts';
 import { Direction, Proof, ProofSource } from '../gen/lachak/v1/types_pb.ts';
 import { HOUR, type Instant, MINUTE } from '../services/domain/interval.ts';
+import { defaults } from '../services/host/config.ts';
 import { type TestHost, testHost } from '../services/host/testing.ts';
+import { startMosquitto } from '../test/servers/mosquitto.ts';
 import { room } from './service.ts';
 import { type SimulatedAc, simulatedAc, type Temper } from './simulated/ac.ts';
 
@@ -11,9 +13,13 @@ const START = Date.parse('2026-05-01T13:30:00Z'); // 19:00
 const END = START + 2 * HOUR;
 const world = { seed: 7, origin: MORNING, offsetMinutes: 330 };
 
+const brokers = ['the embedded broker', 'mosquitto'] as const;
+
 /** One event over a small fleet, and what was answered. */
-async function scene(tempers: Record<string, Temper>, during: (stage: Stage) => Promise<void>) {
-  const host = await testHost({ rooms: [room], clock: { start: MORNING } });
+async function scene(on: (typeof brokers)[number], tempers: Record<string, Temper>, during: (stage: Stage) => Promise<void>) {
+  const mosquitto = on === 'mosquitto' ? await startMosquitto() : null;
+  const mqtt = { ...defaults.mqtt, port: 0, ...mosquitto?.setting };
+  const host = await testHost({ rooms: [room], clock: { start: MORNING }, config: { mqtt } });
   try {
     const as = await host.token('operator');
     const { mqttUrl } = await host.connect(Devices).getEndpoints({}, { as });
@@ -23,15 +29,20 @@ async function scene(tempers: Record<string, Temper>, during: (stage: Stage) => 
         .connect(Devices)
         .provisionDevice({ commandId: `p-${deviceId}`, deviceId, protocol: 'flex/1', resourceId: `r-${deviceId}` }, { as });
       const ac = simulatedAc({ url: mqttUrl, discom: 'BRPL', deviceId, secret }, world, temper);
-      await ac.start();
       fleet.set(deviceId, ac);
     }
+    for (const ac of fleet.values()) await letIn(() => ac.start());
     await during({ host, fleet, apply: (ids, more) => applyTo(host, ids, more) });
     await Promise.all([...fleet.values()].map((ac) => ac.stop()));
     return { answers: await answersOf(host), fleet };
   } finally {
     await host.stop();
+    await mosquitto?.stop();
   }
+}
+/** A broker of one's own reads its files a moment after a device was provisioned. */
+async function letIn(connect: () => Promise<void>): Promise<void> {
+  await vi.waitFor(connect, { timeout: 10_000, interval: 100 });
 }
 type Stage = {
   host: TestHost;
@@ -78,7 +89,7 @@ async function answersOf(
   return answers;
 }
 
-describe('flex/1 over a real broker', () => {
+describe.each(brokers)('flex/1 over %s', (broker) => {
   const tempers: Record<string, Temper> = {
     good: {},
     liar: { liar: true },
@@ -90,7 +101,7 @@ describe('flex/1 over a real broker', () => {
   };
   let scenes: Awaited<ReturnType<typeof scene>>;
   beforeAll(async () => {
-    scenes = await scene(tempers, async ({ host, apply }) => {
+    scenes = await scene(broker, tempers, async ({ host, apply }) => {
       await host.advanceTo(START - HOUR, 5 * MINUTE);
       expect(await apply(Object.keys(tempers))).toMatchObject({ taken: 7, refused: [] });
       expect(await apply(Object.keys(tempers))).toMatchObject({ taken: 7, refused: [] });

@@ -29,13 +29,18 @@ export type Pursuits = {
   /** A device was provisioned, or has other links now. */
   know(row: Omit<store.DeviceRow, 'secret_digest' | 'organisation_id' | 'connected_at_ms'>): void;
   start(): Promise<void>;
-  refusals(): Readonly<Record<string, number>>;
+  /** What the edge refused, and what it lost, since it started. */
+  counts(): { readonly refused: Readonly<Record<string, number>>; readonly lost: Readonly<Record<string, number>> };
 };
 
 // A silent simulator may hold up a step so long, once.
 const STEP_BOUND_MS = 5000;
 const ROUNDS_AT_MOST = 20;
 const ANSWERS_PER_FACT = 500;
+/** Of one device, not yet looked at: while the database is away words wait, but not without end. */
+const MOST_SAYINGS = 200;
+/** At most one line about losses in this time, wall ms. */
+const COMPLAIN_MS = 10_000;
 
 export function openPursuits(
   { clock, database, facts, log }: Deps,
@@ -50,6 +55,8 @@ export function openPursuits(
   const dues = new Map<string, Instant>();
   const unsaved = new Set<string>();
   const refused: Record<string, number> = {};
+  const lost: Record<string, number> = {};
+  let complainedAt = -COMPLAIN_MS;
   const writing = inTurn();
   const converging = inTurn();
   let stepAt: Instant | null = null;
@@ -62,7 +69,13 @@ export function openPursuits(
   };
   const say = (device: DeviceKey, saying: Saying): void => {
     const key = keyOf(device);
-    sayings.set(key, [...(sayings.get(key) ?? []), saying]);
+    const mine = sayings.get(key) ?? [];
+    mine.push(saying);
+    if (mine.length > MOST_SAYINGS) {
+      mine.shift();
+      heard.lost('word', 1);
+    }
+    sayings.set(key, mine);
     touch(key);
   };
   const change = (device: DeviceKey, next: (live: Live) => Live): void => {
@@ -106,6 +119,12 @@ export function openPursuits(
       refused[what] = (refused[what] ?? 0) + 1;
       log.warn({ what, ...about, count: refused[what] }, 'the edge refused something');
     },
+    lost: (what, count) => {
+      lost[what] = (lost[what] ?? 0) + count;
+      if (performance.now() < complainedAt + COMPLAIN_MS) return;
+      complainedAt = performance.now();
+      log.warn({ lost: { ...lost } }, 'the edge gave up what nobody took in time');
+    },
   };
 
   /** Stores what follows from all that was heard and is due, then does it. True: something was sent. */
@@ -117,11 +136,12 @@ export function openPursuits(
       const deeds: Deed[] = [];
       const changed: Pursuit[] = [];
       const planned = new Map<string, Instant | null>();
-      const taken = new Map<string, number>();
+      const taken = new Map<string, Saying[]>();
       touched.clear();
       for (const key of keys) {
         const words = sayings.get(key) ?? [];
-        taken.set(key, words.length);
+        taken.set(key, words);
+        sayings.delete(key);
         const result = pursue([...open.get(key)!.values()], known.get(key)?.live ?? unheard, words, now);
         changed.push(...result.changed);
         said.push(...result.said);
@@ -136,14 +156,15 @@ export function openPursuits(
           });
         }
       } catch (error) {
-        for (const key of keys) touched.add(key); // nothing was forgotten: what was said is still there
+        for (const key of keys) {
+          touched.add(key); // nothing was forgotten: what was said is said again
+          const words = [...taken.get(key)!, ...(sayings.get(key) ?? [])];
+          if (words.length > 0) sayings.set(key, words.slice(-MOST_SAYINGS));
+        }
         throw error;
       }
       for (const pursuit of changed) remember(pursuit);
       for (const [key, due] of planned) {
-        const rest = (sayings.get(key) ?? []).slice(taken.get(key));
-        if (rest.length > 0) sayings.set(key, rest);
-        else sayings.delete(key);
         if (due !== null && open.has(key)) dues.set(key, due);
         else dues.delete(key);
       }
@@ -222,7 +243,7 @@ export function openPursuits(
   return {
     heard,
     live: (device) => known.get(keyOf(device))?.live ?? unheard,
-    refusals: () => refused,
+    counts: () => ({ refused, lost }),
     command: async (discom, instructionIds, work) => {
       const { changed, outcome } = await writing(async () => {
         const result = await database.tx(async (tx) => {

@@ -14,14 +14,17 @@ export type Report = {
 
 const MOST_WAITING = 5000;
 
-/** Reports fan out live; a watcher that does not keep up loses the oldest, never the newest. */
-export function reportHub() {
+/** Reports fan out live; a watcher that does not keep up loses the oldest, never the newest, and that is counted. */
+export function reportHub(lost: (count: number) => void) {
   const watchers = new Set<{ discom: string; waiting: Report[]; wake: () => void }>();
   return {
     publish: (report: Report): void => {
       for (const watcher of watchers) {
         if (watcher.discom !== report.discom) continue;
-        if (watcher.waiting.push(report) > MOST_WAITING) watcher.waiting.shift();
+        if (watcher.waiting.push(report) > MOST_WAITING) {
+          watcher.waiting.shift();
+          lost(1);
+        }
         watcher.wake();
       }
     },

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,6 +10,15 @@ export type Secrets = {
   /** In constant time. */
   matches(secret: string, digest: Uint8Array): boolean;
 };
+
+// mosquitto's own count (2.0). What it guards has 120 random bits, which no number of rounds makes harder to guess.
+const ROUNDS = 101;
+
+/** `$7$rounds$salt$hash`: PBKDF2-HMAC-SHA512 as `mosquitto_passwd` writes it. */
+export function brokerPassword(secret: string, salt: Uint8Array = randomBytes(12)): string {
+  const hash = pbkdf2Sync(secret, salt, ROUNDS, 64, 'sha512');
+  return `$7$${ROUNDS}$${Buffer.from(salt).toString('base64')}$${hash.toString('base64')}`;
+}
 
 /** Reads the pepper of this installation, making it (0600) the first time. */
 export function openSecrets(folder: string): Secrets {

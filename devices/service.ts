@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { type DesiredState, Devices, ProvisionDeviceRequestSchema } from '../gen/lachak/v1/devices_pb.ts';
 import { Registry } from '../gen/lachak/v1/registry_pb.ts';
@@ -7,15 +7,17 @@ import { DAY, type Instant } from '../services/domain/interval.ts';
 import { conflict, forbidden, invalid, notFound, type Refusal } from '../services/domain/outcome.ts';
 import { once } from '../services/host/command.ts';
 import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../services/host/room.ts';
+import { externalBroker } from './broker-service.ts';
 import type { Authenticate, Driver, Protocol } from './driver.ts';
 import { protocols } from './driver.ts';
+import { embeddedEntry, ROOM_USER } from './mqtt/broker.ts';
 import { flexDriver } from './mqtt/flex.ts';
 import { ocppDriver } from './ocpp/csms.ts';
 import type { ChargingMemory } from './ocpp/station.ts';
 import { openPursuits, type Pursuits } from './pursuit-service.ts';
 import type { Instruction, Pursuit } from './reconcile.ts';
 import { type Report, reportHub } from './report-service.ts';
-import { openSecrets, type Secrets } from './secret-store.ts';
+import { brokerPassword, openSecrets, type Secrets } from './secret-store.ts';
 import * as store from './store.ts';
 
 /** The edge: devices over MQTT and OCPP, brought to what is desired of them. */
@@ -24,26 +26,20 @@ export const room: RoomMaker = { name: 'devices', migrations: new URL('./migrati
 function make(deps: Deps): Room {
   const { clock, database, facts, log, config, folder } = deps;
   const secrets = openSecrets(folder);
-  const reports = reportHub();
+  const reports = reportHub((count) => pursuits.heard.lost('report', count));
   const drivers = new Map<string, Driver>();
-  const pursuits = openPursuits(
+  const pursuits: Pursuits = openPursuits(
     deps,
     (protocol) => drivers.get(protocol),
     () => [...drivers.values()],
     reports,
   );
   const authenticate = authentication(deps, secrets);
-  drivers.set(
-    'flex/1',
-    flexDriver({
-      ...config.mqtt,
-      clock,
-      authenticate,
-      heard: pursuits.heard,
-      log,
-      serviceSecret: randomBytes(24).toString('base64url'),
-    }),
-  );
+  const broker = externalBroker(config.mqtt, database, log);
+  const entry = broker?.entry ?? embeddedEntry({ ...config.mqtt, authenticate, refused: pursuits.heard.refused });
+  // One folder, one process at a time: its session at the broker is its own, and the same after a restart.
+  const clientId = `${ROOM_USER}-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`;
+  drivers.set('flex/1', flexDriver({ entry, clock, heard: pursuits.heard, log, clientId }));
   drivers.set(
     'ocpp1.6',
     ocppDriver({ ...config.ocpp, clock, authenticate, heard: pursuits.heard, log, memory: chargingMemory(deps) }),
@@ -67,6 +63,7 @@ function make(deps: Deps): Room {
             organisation_id: organisation,
             resource_id: resourceId,
             secret_digest: secrets.digest(secret),
+            broker_password: protocol === 'flex/1' ? brokerPassword(secret) : '',
           };
           const content = toBinary(ProvisionDeviceRequestSchema, request);
           const repeated = await database.tx(async (tx) => {
@@ -94,6 +91,7 @@ function make(deps: Deps): Room {
             );
           }
           if (now) pursuits.know(now);
+          broker?.stir();
           return {
             deviceId,
             username: protocol === 'flex/1' ? `${discom}/${deviceId}` : deviceId,
@@ -123,14 +121,17 @@ function make(deps: Deps): Room {
     ],
     start: async () => {
       await pursuits.start();
+      await broker?.start();
       for (const driver of drivers.values()) await driver.start();
       deps.announce('mqtt', drivers.get('flex/1')!.endpoint());
       deps.announce('ocpp', drivers.get('ocpp1.6')!.endpoint());
     },
     stop: async () => {
+      broker?.stop();
       await Promise.all([...drivers.values()].map((driver) => driver.stop()));
-      if (Object.keys(pursuits.refusals()).length > 0)
-        log.info({ refusals: pursuits.refusals() }, 'what the edge refused since it started');
+      const counts = pursuits.counts();
+      if (Object.keys({ ...counts.refused, ...counts.lost }).length > 0)
+        log.info(counts, 'what the edge refused and lost since it started');
     },
   };
 }

@@ -9,6 +9,8 @@ export type DeviceRow = {
   readonly organisation_id: string;
   readonly resource_id: string;
   readonly secret_digest: Uint8Array;
+  /** As mosquitto's password file has it; empty = made before it was kept. */
+  readonly broker_password: string;
   readonly connected_at_ms: bigint | null;
   readonly seen_at_ms: bigint | null;
   readonly vendor: string;
@@ -27,13 +29,17 @@ export async function devicesByIds(db: Queryable, discom: string, ids: readonly 
 /** Inserts, or gives a known device new links and a new secret. */
 export async function keepDevice(
   db: Queryable,
-  row: Pick<DeviceRow, 'discom' | 'device_id' | 'protocol' | 'organisation_id' | 'resource_id' | 'secret_digest'>,
+  row: Pick<
+    DeviceRow,
+    'discom' | 'device_id' | 'protocol' | 'organisation_id' | 'resource_id' | 'secret_digest' | 'broker_password'
+  >,
   at: Instant,
 ): Promise<void> {
   await db.query(
-    `insert into device (discom, device_id, protocol, organisation_id, resource_id, secret_digest, provisioned_at_ms) values ($1, $2, $3, $4, $5, $6, $7)
-     on conflict (discom, device_id) do update set protocol = $3, organisation_id = $4, resource_id = $5, secret_digest = $6, provisioned_at_ms = $7, connected_at_ms = null`,
-    [row.discom, row.device_id, row.protocol, row.organisation_id, row.resource_id, row.secret_digest, at],
+    `insert into device (discom, device_id, protocol, organisation_id, resource_id, secret_digest, provisioned_at_ms, broker_password) values ($1, $2, $3, $4, $5, $6, $7, $8)
+     on conflict (discom, device_id) do update set protocol = $3, organisation_id = $4, resource_id = $5, secret_digest = $6, provisioned_at_ms = $7,
+       broker_password = $8, connected_at_ms = null, provisioning = default`,
+    [row.discom, row.device_id, row.protocol, row.organisation_id, row.resource_id, row.secret_digest, at, row.broker_password],
   );
 }
 
@@ -43,6 +49,19 @@ export async function markConnected(db: Queryable, discom: string, deviceId: str
     deviceId,
     at,
   ]);
+}
+
+/** Who may log in at a broker, in user-name order. */
+export async function brokerUsers(db: Queryable): Promise<{ discom: string; device_id: string; broker_password: string }[]> {
+  return db.query(
+    `select discom, device_id, broker_password from device where protocol = 'flex/1' and broker_password <> '' order by discom, device_id`,
+  );
+}
+
+/** Another text after every provisioning that has been committed. */
+export async function provisioningMark(db: Queryable): Promise<string> {
+  const [row] = await db.query<{ mark: string }>(`select count(*) || '/' || coalesce(max(provisioning), 0) as mark from device`);
+  return row!.mark;
 }
 
 export type Seen = {

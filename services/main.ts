@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'let a person or a program sign in',
     run: async (argv) => (await import('./gateway/account-cli.ts')).accountCommand(argv),
   },
+  'mqtt-files': {
+    says: 'write the password and ACL files by which a broker of your own knows the devices',
+    run: async (argv) => (await import('../devices/mqtt-files-cli.ts')).mqttFilesCommand(argv),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

@@ -21,6 +21,22 @@ export function maySubscribe(who: Identity, topic: string): boolean {
   return topic === topicOf(who.discom, who.deviceId, 'command') || topic === timeTopic(who.discom);
 }
 
+/**
+ * The same rules for mosquitto's `acl_file`: a pattern's %u is the user name, which is `<discom>/<device>`. What a device is not
+ * allowed it may still send or subscribe to; mosquitto then delivers none of it.
+ */
+export function aclFile(roomUser: string): string {
+  const lines = [
+    `user ${roomUser}`,
+    'topic readwrite flex/v1/#',
+    '',
+    ...SPOKEN.map((about) => `pattern write flex/v1/%u/${about}`),
+    'pattern read flex/v1/%u/command',
+    'pattern read flex/v1/+/time',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
 /** `flex/v1/<discom>/<device>/<about>`, or null. */
 export function readTopic(topic: string): { discom: string; deviceId: string; about: string } | null {
   const [flex, version, discom, deviceId, about, ...more] = topic.split('/');

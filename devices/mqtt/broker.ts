@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import type { Authenticate, Heard } from '../driver.ts';
@@ -7,6 +7,30 @@ import { type Identity, mayPublish, maySubscribe, packetGuard } from './access.t
 export const ROOM_USER = 'lachak';
 const MOST_BYTES = 16 * 1024;
 const NOT_AUTHORISED = 5;
+
+/** How the room and its devices come to a broker. */
+export type Entry = {
+  /** Others run it: who is who it checks itself, by the files of mosquitto.ts. */
+  readonly external: boolean;
+  open(): Promise<{
+    readonly url: string;
+    readonly deviceUrl: string;
+    /** Of ROOM_USER. */
+    readonly password: string;
+    close(): Promise<void>;
+  }>;
+};
+
+/** The broker inside this process; what the room itself logs in with is made anew by every process. */
+export const embeddedEntry = (setting: Omit<Parameters<typeof openBroker>[0], 'serviceSecret'>): Entry => ({
+  external: false,
+  open: async () => {
+    const password = randomBytes(24).toString('base64url');
+    const { port, close } = await openBroker({ ...setting, serviceSecret: password });
+    const own = setting.host === '0.0.0.0' ? '127.0.0.1' : setting.host;
+    return { url: `mqtt://${own}:${port}`, deviceUrl: `mqtt://${setting.host}:${port}`, password, close };
+  },
+});
 
 export type Broker = { readonly port: number; close(): Promise<void> };
 

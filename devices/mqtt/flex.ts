@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import type { Logger } from 'pino';
 import type { Instant } from '../../services/domain/interval.ts';
 import type { Clock } from '../../services/host/room.ts';
-import type { Authenticate, DeviceKey, Driver, Heard } from '../driver.ts';
+import type { DeviceKey, Driver, Heard } from '../driver.ts';
 import { readTopic, timeTopic, topicOf } from './access.ts';
-import { type Broker, openBroker, ROOM_USER } from './broker.ts';
+import { type Entry, ROOM_USER } from './broker.ts';
 import { expectations } from './expectations.ts';
 import {
   commandOf,
@@ -21,20 +22,25 @@ import {
 } from './words.ts';
 
 export type FlexSetting = {
-  readonly host: string;
-  readonly port: number;
+  readonly entry: Entry;
   readonly clock: Pick<Clock, 'now' | 'stepped'>;
-  readonly authenticate: Authenticate;
   readonly heard: Heard;
   readonly log: Logger;
-  /** What the room itself logs in with; made anew by every process. */
-  readonly serviceSecret: string;
+  /** Of the room's session at the broker: the same after a restart, another for every instance. */
+  readonly clientId: string;
 };
 
+/** Commands that the broker has not confirmed; beyond this none is sent: reconcile.ts repeats them. */
+const MOST_UNCONFIRMED = 10_000;
+/** What waits for a broker that is away at the start, wall ms; then the room goes on without it. */
+const PATIENCE_MS = 3000;
+
 /** Air conditioners and whatever else speaks flex/1 (FLEX.md). */
-export function flexDriver({ host, port, clock, authenticate, heard, log, serviceSecret }: FlexSetting): Driver {
-  let broker: Broker;
+export function flexDriver({ entry, clock, heard, log, clientId }: FlexSetting): Driver {
+  let place: Awaited<ReturnType<Entry['open']>>;
   let client: mqtt.MqttClient;
+  let unconfirmed = 0;
+  const present = new Map<string, DeviceKey>();
   const discoms = new Set<string>();
   const steps = expectations();
   let step = 0;
@@ -44,7 +50,7 @@ export function flexDriver({ host, port, clock, authenticate, heard, log, servic
       const online = readStatus(message);
       if (online === null) return false;
       if (online) meet(device);
-      else steps.forget(idOf(device));
+      else leave(device);
       heard[online ? 'online' : 'offline'](device);
       return true;
     },
@@ -85,43 +91,84 @@ export function flexDriver({ host, port, clock, authenticate, heard, log, servic
   const tellTime = (discom: string): void => {
     send(timeTopic(discom), { now: new Date(clock.now()).toISOString(), step }, true);
   };
-  const meet = ({ discom }: DeviceKey): void => {
+  const leave = (device: DeviceKey): void => {
+    present.delete(idOf(device));
+    steps.forget(idOf(device));
+  };
+  const meet = (device: DeviceKey): void => {
+    const { discom } = device;
+    present.set(idOf(device), device);
     if (discoms.has(discom)) return;
     discoms.add(discom);
     if (clock.stepped) tellTime(discom);
   };
+  // Nothing queues for a broker that is away: when it is back its devices are told what holds then.
   const send = (topic: string, message: object, retain = false): void => {
+    if (!client.connected || unconfirmed >= MOST_UNCONFIRMED) {
+      heard.lost('command', 1);
+      return;
+    }
+    unconfirmed++;
     client.publish(topic, JSON.stringify(message), { qos: 1, retain }, (error) => {
+      unconfirmed--;
       if (error) log.warn({ topic, error: error.message }, 'a message to a device was not sent');
     });
+  };
+  /** On every connection: the retained states of all devices come again, so each is told again. */
+  const enter = async (): Promise<void> => {
+    hurry(client);
+    const qos = (about: string) => (about === 'telemetry' ? 0 : 1); // the next sample makes up for a lost one
+    await client.subscribeAsync(
+      Object.fromEntries(Object.keys(readers).map((about) => [`flex/v1/+/+/${about}`, { qos: qos(about) }])),
+    );
+    if (clock.stepped) for (const discom of discoms) tellTime(discom);
+  };
+  const lostBroker = (): void => {
+    for (const device of [...present.values()]) {
+      leave(device);
+      heard.offline(device);
+    }
   };
 
   return {
     start: async () => {
-      broker = await openBroker({ host, port, authenticate, serviceSecret, refused: heard.refused });
-      client = await mqtt.connectAsync({
-        host: host === '0.0.0.0' ? '127.0.0.1' : host,
-        port: broker.port,
-        protocol: 'mqtt',
+      place = await entry.open();
+      client = mqtt.connect(place.url, {
         username: ROOM_USER,
-        password: serviceSecret,
-        clientId: `${ROOM_USER}-${process.pid}`,
+        password: place.password,
+        clientId,
+        // An override is said once: an external broker keeps it for us while we are away.
+        clean: !entry.external,
+        resubscribe: false,
         reconnectPeriod: 500,
+        reconnectOnConnackError: true,
+        connectTimeout: 5000,
+        keepalive: 15,
       });
-      hurry(client);
-      client.on('connect', () => hurry(client));
       client.on('message', take);
-      client.on('error', (error) => log.warn({ error: error.message }, 'the room lost the broker; it connects again'));
-      const qos = (about: string) => (about === 'telemetry' ? 0 : 1); // the next sample makes up for a lost one
-      await client.subscribeAsync(
-        Object.fromEntries(Object.keys(readers).map((about) => [`flex/v1/+/+/${about}`, { qos: qos(about) }])),
+      client.on('close', lostBroker);
+      client.on('error', (error) =>
+        log.warn(
+          { broker: place.url, error: error.message || (error as NodeJS.ErrnoException).code },
+          'the room has no broker; it tries again',
+        ),
       );
+      const first = new Promise<void>((done) => {
+        client.on('connect', () => {
+          enter().then(done, (error: Error) => {
+            log.warn({ error: error.message }, 'the broker took no subscription; the room connects again');
+            client.reconnect();
+          });
+        });
+      });
+      await (entry.external ? Promise.race([first, pause(PATIENCE_MS, undefined, { ref: false })]) : first);
     },
     stop: async () => {
+      client?.off('close', lostBroker);
       await client?.endAsync(true);
-      await broker?.close();
+      await place?.close();
     },
-    endpoint: () => `mqtt://${host}:${broker.port}`,
+    endpoint: () => place.deviceUrl,
     apply: ({ discom, deviceId }, instruction) => send(topicOf(discom, deviceId, 'command'), commandOf(instruction, clock.now())),
     release: ({ discom, deviceId }, instruction, ended) => {
       if (!ended) send(topicOf(discom, deviceId, 'command'), endOf(instruction, clock.now()));

@@ -32,7 +32,7 @@ const MEASURANDS = 'Energy.Active.Import.Register,Power.Active.Import,Current.Im
 export function ocppDriver({ host, port, clock, authenticate, heard, log, memory }: OcppSetting): Driver & StartsCharging {
   const stations = new Map<string, Station>();
   const steps = expectations();
-  const frames = journal(memory, clock.now, log);
+  const frames = journal(memory, clock.now, (count) => heard.lost('frame', count), log);
   const listen: Listener = listener({
     clock,
     heard,

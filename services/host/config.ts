@@ -22,7 +22,20 @@ export type Config = {
     readonly issuer: string;
     readonly rateLimitPerMinute: number;
   };
-  readonly mqtt: { readonly host: string; readonly port: number };
+  readonly mqtt: {
+    readonly host: string;
+    readonly port: number;
+    /** A broker of one's own, as the devices room reaches it; empty = the embedded one on `host` and `port`. */
+    readonly url: string;
+    /** Where devices reach that broker; empty = the same. */
+    readonly deviceUrl: string;
+    /** Holds the room's password at the broker; empty = `service-password` in `filesFolder`. */
+    readonly passwordFile: string;
+    /** Where the room keeps mosquitto's password and ACL files; empty = it keeps none. */
+    readonly filesFolder: string;
+    /** mosquitto's pid file, to tell it (SIGHUP) when the files have changed; empty = somebody else does. */
+    readonly pidFile: string;
+  };
   readonly ocpp: { readonly host: string; readonly port: number };
   /** Address of the rooms' gRPC server; empty = Unix socket `<folder>/lachak.sock`. */
   readonly grpc: { readonly address: string };
@@ -45,7 +58,7 @@ export const defaults: Config = {
   clock: 'system',
   clockStart: Date.parse('2026-05-01T00:00:00Z'),
   gateway: { host: '127.0.0.1', port: 8080, issuer: '', rateLimitPerMinute: 600 },
-  mqtt: { host: '127.0.0.1', port: 1883 },
+  mqtt: { host: '127.0.0.1', port: 1883, url: '', deviceUrl: '', passwordFile: '', filesFolder: '', pidFile: '' },
   ocpp: { host: '127.0.0.1', port: 8887 },
   grpc: { address: '' },
   rooms: noRoom,
@@ -89,6 +102,7 @@ const instant = (value: string): number | null => {
   return Number.isSafeInteger(at) ? at : null;
 };
 const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
+const mqttUrl = (value: string): string | null => (value === '' || /^mqtts?:\/\/[^/@]+$/.test(value) ? value : null);
 const grpcAddress = (value: string): string | null =>
   value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null;
 const grpcAddresses = (value: string): string | null =>
@@ -137,6 +151,26 @@ export const settings: readonly Setting[] = [
   },
   { key: 'mqtt.host', read: filled, allowed: 'a host or address', says: 'where the embedded MQTT broker listens' },
   { key: 'mqtt.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
+  {
+    key: 'mqtt.url',
+    read: mqttUrl,
+    allowed: 'mqtt://host:port or mqtts://host:port without a password, or empty for the embedded broker',
+    says: 'a broker of your own (mosquitto 2), as Lachak reaches it',
+  },
+  {
+    key: 'mqtt.deviceUrl',
+    read: mqttUrl,
+    allowed: 'mqtt://host:port or mqtts://host:port, or empty for the same',
+    says: 'as devices reach it',
+  },
+  { key: 'mqtt.passwordFile', read: text, allowed: 'a file', says: "holds the devices room's password at that broker" },
+  {
+    key: 'mqtt.filesFolder',
+    read: text,
+    allowed: 'a folder',
+    says: "where the broker's password and ACL files are kept current",
+  },
+  { key: 'mqtt.pidFile', read: text, allowed: 'a file', says: "the broker's pid file, to have it read them again" },
   { key: 'ocpp.host', read: filled, allowed: 'a host or address', says: 'where charge points connect' },
   { key: 'ocpp.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
   {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { invalid } from '../services/domain/outcome.ts';
 import { EXIT, readWords, settingFlags } from '../services/host/cli.ts';
-import { loadConfig } from '../services/host/config.ts';
+import { databaseOf, loadConfig } from '../services/host/config.ts';
 import { openDatabases } from '../services/host/database.ts';
 import { startEmbedded } from '../services/host/embedded.ts';
 import { usersOf } from './broker-service.ts';
@@ -29,8 +29,9 @@ export async function mqttFilesCommand(argv: readonly string[]): Promise<number>
   const { config } = loadConfig(values, process.env);
   const log = pino({ level: 'silent' });
   // A server that a running house left or runs is used and left alone.
-  const embedded = config.databaseUrl === '' ? await startEmbedded(config.folder, log) : null;
-  const databases = openDatabases(embedded?.connection ?? config.databaseUrl, log);
+  const { url, own } = databaseOf(config, 'devices');
+  const embedded = url === '' ? await startEmbedded(config.folder, log) : null;
+  const databases = openDatabases({ at: embedded?.connection ?? url, owner: own ? 'devices' : null }, log);
   try {
     const database = await databases.room('devices', new URL('./migrations/', import.meta.url));
     const files = brokerFiles(folder, brokerPassword);

@@ -70,7 +70,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log, duty) : null;
     let clock: RunningClock | null = null;
     let server: GrpcServer | null = null;
-    const facts = openFacts(databases, own, () => clock!.now(), log);
+    const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, log });
     const conductor = stepping?.({ facts, inFlight: () => server?.inFlight() ?? 0 }) ?? null;
     clock = conductor ?? systemClock(log, duty);
 
@@ -116,7 +116,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       open.push(rooms[i]!.name, () => room.stop());
       await room.start();
     }
-    facts.begin();
+    await facts.begin();
     open.push('followers', () => facts.rest());
     clock.begin();
     open.push('duty', () => duty.stop());

@@ -14,6 +14,8 @@ const POLL_MS = 500;
 export type Relay = {
   /** Fires whenever facts of the room have been numbered, here or in another process. */
   numbered(room: RoomName): Signal;
+  /** True while this process numbers the room's facts. */
+  leads(room: RoomName): boolean;
   start(): Promise<void>;
   stop(): Promise<void>;
 };
@@ -105,6 +107,7 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
 
   return {
     numbered,
+    leads: (room) => leads.has(room),
     start: async () => {
       await connect();
       poll = setInterval(tick, POLL_MS);
@@ -120,13 +123,13 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
 
 const BATCH = 2000;
 
-// One statement: the committed rows without a number, in the order they were written, get the next numbers.
+// One statement: the committed rows without a number, in the order they were written, get the next numbers and their partitions.
 const numberStatement = (room: RoomName) => `
   with fresh as (
     select row_id, row_number() over (order by row_id) as n
     from (select row_id from ${room}.outbox where position is null order by row_id limit $2) unnumbered
   ), done as (
-    update ${room}.outbox o set position = r.last_position + f.n
+    update ${room}.outbox o set position = r.last_position + f.n, partition = get_byte(sha256(convert_to(o.key, 'UTF8')), 0) & 63
     from fresh f, ${room}.relay r
     where o.row_id = f.row_id and o.position is null
     returning o.position

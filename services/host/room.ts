@@ -57,8 +57,8 @@ export type Facts = {
   /** Inserts into this room's outbox in the transaction of the state it reports. `key` orders: facts of one key are never reordered. */
   publish(tx: Tx, fact: { discom: string; key: string; body: FactBody }): Promise<void>;
   /**
-   * Follows another room's facts from the first one. Each handler runs in one transaction with the cursor, so its writes happen
-   * exactly once; a failing handler is retried with back-off and blocks what comes behind it. Call before `start`.
+   * Follows another room's facts from the first one. Each handler runs in one transaction with the position reached, so its writes
+   * happen exactly once; one that keeps failing parks the fact's key until a person decides. Call before `start`.
    */
   follow(room: RoomName, handlers: FactHandlers): void;
   /** Position of the newest fact of this room that is committed now (0 none). */

@@ -35,6 +35,14 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'write the password and ACL files by which a broker of your own knows the devices',
     run: async (argv) => (await import('../devices/mqtt-files-cli.ts')).mqttFilesCommand(argv),
   },
+  certs: {
+    says: 'make a private CA and a certificate for each room',
+    run: async (argv) => (await import('./host/certs-cli.ts')).certsCommand(argv),
+  },
+  database: {
+    says: "make the rooms' schemas and logins in a PostgreSQL server",
+    run: async (argv) => (await import('./host/database-cli.ts')).databaseCommand(argv),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

@@ -8,6 +8,7 @@ import { EXIT, readWords, settingFlags } from '../host/cli.ts';
 import { loadConfig } from '../host/config.ts';
 import { openWire } from '../host/connect.ts';
 import { newId } from '../host/ids.ts';
+import { openTls } from '../host/tls.ts';
 
 const HELP = `lachak account NAME --role ROLE --discom DISCOM [--org ORG] [--participant ID] [--machine] [--close] [--folder DIR]
 
@@ -57,7 +58,8 @@ export async function accountCommand(argv: readonly string[]): Promise<number> {
     participant: '',
   };
   const as = { token: await tokens.issue(identity, 0.1), requestId: newId() };
-  const wire = openWire(config.grpc.address || `unix:${socket}`);
+  const tls = openTls(config);
+  const wire = openWire(config.grpc.address || `unix:${socket}`, tls && { tls, as: 'gateway', server: 'gateway' });
   try {
     const access = wire.client(Access, async () => as.token);
     const account = {

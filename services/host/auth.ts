@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import {
   type CryptoKey,
   calculateJwkThumbprint,
+  createLocalJWKSet,
+  createRemoteJWKSet,
   exportJWK,
   generateKeyPair,
   importJWK,
   type JWK,
+  type JWTVerifyGetKey,
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { forbidden, Refusal } from '../domain/outcome.ts';
+import { forbidden, invalid, Refusal } from '../domain/outcome.ts';
 import { newId } from './ids.ts';
 import type { Role } from './room.ts';
 
@@ -46,14 +49,18 @@ export type Tokens = {
 const ISSUER = 'lachak';
 const ROLES: readonly Role[] = ['operator', 'aggregator', 'cpo', 'consumer', 'verifier', 'room', 'meter_source'];
 
-/** The installation's own token issuer; its key is made in `<folder>/secrets/` on first use. */
-export async function openTokens(folder: string): Promise<Tokens> {
-  const key = await keyIn(folder, 'issuer');
-  const publicKey = (await importJWK(key.publicJwk, 'ES256')) as CryptoKey;
+/**
+ * The installation's own token issuer; its key is made in `<folder>/secrets/` on first use. With `keys`, a JWKS file or URL, the issuer
+ * is elsewhere: tokens are verified with its public keys, and none are issued here.
+ */
+export async function openTokens(folder: string, keys = ''): Promise<Tokens> {
+  const key = keys === '' ? await keyIn(folder, 'issuer') : null;
+  const publicKey = key ? createLocalJWKSet({ keys: [key.publicJwk] }) : publicKeys(keys);
   const seen = new Map<string, { identity: Identity; expiresAt: number }>();
   const rooms = new Map<string, { token: string; renewAt: number }>();
-  const issue = ({ subject, roles, discom, organisation, participant }: Identity, hours: number): Promise<string> =>
-    new SignJWT({ roles, discom, org: organisation, participant })
+  const issue = async ({ subject, roles, discom, organisation, participant }: Identity, hours: number): Promise<string> => {
+    if (!key) throw new Refusal('unavailable', 'issuer_elsewhere', `tokens are issued where ${keys} comes from, not here`);
+    return new SignJWT({ roles, discom, org: organisation, participant })
       .setProtectedHeader({ alg: 'ES256', kid: key.thumbprint, typ: 'JWT' })
       .setIssuer(ISSUER)
       .setSubject(subject)
@@ -61,9 +68,10 @@ export async function openTokens(folder: string): Promise<Tokens> {
       .setExpirationTime(Math.floor(Date.now() / 1000 + hours * 3600))
       .setJti(newId())
       .sign(key.privateKey);
+  };
   return {
     issue,
-    jwks: { keys: [key.publicJwk] },
+    jwks: { keys: key ? [key.publicJwk] : [] },
     verify: async (token) => {
       const known = seen.get(token);
       if (known && known.expiresAt > Date.now()) return known.identity;
@@ -86,7 +94,7 @@ export async function openTokens(folder: string): Promise<Tokens> {
 /** The key that signs statements, apart from the token issuer's: whoever can mint tokens cannot thereby sign statements. */
 export const signingKeys = (folder: string): Promise<SigningKey> => keyIn(folder, 'statement');
 
-async function verified(token: string, key: CryptoKey): Promise<{ identity: Identity; expiresAt: number }> {
+async function verified(token: string, key: JWTVerifyGetKey): Promise<{ identity: Identity; expiresAt: number }> {
   if (token === '') throw new Refusal('unauthenticated', 'token_missing', 'this call needs a token: `lachak token --help`');
   try {
     const { payload } = await jwtVerify(token, key, {
@@ -107,10 +115,26 @@ async function verified(token: string, key: CryptoKey): Promise<{ identity: Iden
     return { identity: { subject: payload.sub!, roles: held, ...whose }, expiresAt: payload.exp! * 1000 };
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    const expired = (error as { code?: string }).code === 'ERR_JWT_EXPIRED';
+    const { code, message } = error as { code?: string; message: string };
+    if (code === 'ERR_JWKS_TIMEOUT' || code === 'ERR_JOSE_GENERIC' || error instanceof TypeError)
+      throw new Refusal('unavailable', 'issuer_unreachable', `the token issuer's public keys cannot be had: ${message}`);
+    const expired = code === 'ERR_JWT_EXPIRED';
     throw expired
       ? new Refusal('unauthenticated', 'token_expired', 'the token has expired: get a new one')
       : new Refusal('unauthenticated', 'token_invalid', 'the token was not issued by this installation or is damaged');
+  }
+}
+
+function publicKeys(from: string): JWTVerifyGetKey {
+  if (/^https?:\/\//.test(from)) return createRemoteJWKSet(new URL(from), { timeoutDuration: 3000 });
+  try {
+    return createLocalJWKSet(JSON.parse(readFileSync(from, 'utf8')));
+  } catch (error) {
+    throw invalid(
+      'config_invalid',
+      `tokens.keys: ${from} holds no public keys (JWKS): ${(error as Error).message}`,
+      'tokens.keys',
+    );
   }
 }
 

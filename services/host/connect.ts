@@ -1,65 +1,82 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { fromBinary } from '@bufbuild/protobuf';
-import { Client as Channel, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { pathOf, STREAM_MESSAGE_BYTES, serialise, UNARY_DEADLINE_MS } from './grpc.ts';
+import { type Client as Channel, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { pathOf, serialise, UNARY_DEADLINE_MS } from './grpc.ts';
 import { newId } from './ids.ts';
-import type { CallOptions, Client } from './room.ts';
+import { type Instances, openInstances } from './instances.ts';
+import type { CallOptions, Client, RoomName } from './room.ts';
 import { fromStatus } from './status.ts';
+import type { Tls } from './tls.ts';
 
 export type Wire = {
-  client<S extends DescService>(service: S, ownToken: (discom: string) => Promise<string>): Client<S>;
+  client<S extends DescService>(service: S, own: Own): Client<S>;
   close(): void;
 };
+/** A room's own authority for one DISCOM: its token, or nothing where its certificate speaks for it. */
+export type Own = (discom: string) => Promise<string>;
+/** As which room to speak, and which room's certificate to expect. */
+export type Secure = { readonly tls: Tls; readonly as: RoomName; readonly server: RoomName };
 
-/** One connection to the rooms' server; all clients share it. Nothing is sent before the first call. */
-export function openWire(address: string): Wire {
-  const channel = new Channel(address, credentials.createInsecure(), {
-    'grpc.max_receive_message_length': STREAM_MESSAGE_BYTES,
-    'grpc.max_send_message_length': STREAM_MESSAGE_BYTES,
-    // A client stream of many small messages stalls for seconds once it has filled the default of 1 MiB.
-    'grpc.per_rpc_retry_buffer_size': 65_536,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2000,
-  });
+/**
+ * Connections to the instances of a server, addresses with commas between; all clients share them. Calls go round among the instances
+ * that answer and say they are healthy. Nothing is sent before the first call.
+ */
+export function openWire(addresses: string, secure: Secure | null = null): Wire {
+  const instances = openInstances(addresses.split(','), secure);
   return {
-    client: (service, ownToken) => {
-      const methods = service.methods.map((method) => [method.localName, callerOf(channel, method, ownToken)]);
+    client: (service, own) => {
+      const methods = service.methods.map((method) => [method.localName, callerOf(instances, method, { own, secure })]);
       return Object.fromEntries(methods);
     },
-    close: () => channel.close(),
+    close: () => instances.close(),
   };
 }
 
-type OwnToken = (discom: string) => Promise<string>;
+type Authority = { readonly own: Own; readonly secure: Secure | null };
 
-function callerOf(channel: Channel, method: DescMethod, ownToken: OwnToken) {
+function callerOf(instances: Instances, method: DescMethod, authority: Authority) {
   const path = pathOf(method);
+  const { secure } = authority;
+  const hint = secure
+    ? ` If ${secure.server} is up, it may not believe the certificate of ${secure.as}: same CA, not expired?`
+    : '';
+  const refusal = (error: unknown) => fromStatus(error as ServiceError, path, hint);
   const write = (message: never) => serialise(method.input, message);
   const read = (bytes: Buffer) => fromBinary(method.output, bytes);
   const prepare = async (options: CallOptions, defaultMs?: number) => ({
-    metadata: await metadataFor(options, path, ownToken),
+    metadata: await metadataFor(options, path, authority),
     options: deadline(options.deadlineMs ?? defaultMs),
   });
   switch (method.methodKind) {
     case 'unary':
       return async (request: never, options: CallOptions = {}) => {
         const ready = await prepare(options, UNARY_DEADLINE_MS);
-        return new Promise((done, fail) => {
-          const call = channel.makeUnaryRequest(path, write, read, request, ready.metadata, ready.options, (error, response) =>
-            error ? fail(fromStatus(error, path)) : done(response),
-          );
-          onAbort(options.signal, () => call.cancel());
-        });
+        const ask = (channel: Channel): Promise<unknown> =>
+          new Promise((done, fail) => {
+            const call = channel.makeUnaryRequest(path, write, read, request, ready.metadata, ready.options, (error, response) =>
+              error ? fail(error) : done(response),
+            );
+            onAbort(options.signal, () => call.cancel());
+          });
+        const channel = instances.next();
+        try {
+          return await ask(channel);
+        } catch (error) {
+          // An instance that went away is no reason to fail where another can answer: every command may be repeated.
+          const other = wentAway(error as ServiceError) ? instances.other(channel) : null;
+          if (!other) throw refusal(error);
+          return ask(other).catch((again) => Promise.reject(refusal(again)));
+        }
       };
     case 'server_streaming':
       return async function* (request: never, options: CallOptions = {}) {
         const ready = await prepare(options);
-        const call = channel.makeServerStreamRequest(path, write, read, request, ready.metadata, ready.options);
+        const call = instances.next().makeServerStreamRequest(path, write, read, request, ready.metadata, ready.options);
         onAbort(options.signal, () => call.cancel());
         try {
           yield* call;
         } catch (error) {
-          throw fromStatus(error as ServiceError, path);
+          throw refusal(error);
         } finally {
           call.on('error', () => {}); // cancelling ends the stream with an error nobody waits for
           call.cancel();
@@ -71,10 +88,11 @@ function callerOf(channel: Channel, method: DescMethod, ownToken: OwnToken) {
         let settled = false;
         let wake = () => {};
         const answer = new Promise((done, fail) => {
+          const channel = instances.next();
           const call = channel.makeClientStreamRequest(path, write, read, ready.metadata, ready.options, (error, response) => {
             settled = true;
             wake();
-            if (error) fail(fromStatus(error, path));
+            if (error) fail(refusal(error));
             else done(response);
           });
           call.on('error', () => {}); // the callback has it
@@ -104,13 +122,19 @@ function callerOf(channel: Channel, method: DescMethod, ownToken: OwnToken) {
   }
 }
 
-async function metadataFor({ as, discom }: CallOptions, path: string, ownToken: OwnToken): Promise<Metadata> {
+async function metadataFor({ as, discom }: CallOptions, path: string, { own, secure }: Authority): Promise<Metadata> {
   if (!as && !discom) throw new RangeError(`${path}: a room's own call must say for which discom it acts`);
   const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${as ? as.token : await ownToken(discom!)}`);
+  if (secure) metadata.set('lachak-room', secure.as);
+  if (as || !secure) metadata.set('authorization', `Bearer ${as ? as.token : await own(discom!)}`);
+  else metadata.set('lachak-discom', discom!);
   metadata.set('lachak-request-id', as?.requestId ?? newId());
   return metadata;
 }
+
+// A room's own refusal has a code of ours; without one, nobody was there.
+const wentAway = (error: ServiceError): boolean =>
+  error.code === status.UNAVAILABLE && error.metadata?.get('lachak-code')[0] === undefined;
 
 const deadline = (ms: number | undefined) => (ms === undefined ? {} : { deadline: Date.now() + ms });
 

@@ -8,8 +8,10 @@ import { allow, Role as WireRole } from '../../gen/lachak/v1/types_pb.ts';
 import { forbidden, Refusal } from '../domain/outcome.ts';
 import type { Identity } from './auth.ts';
 import { newId } from './ids.ts';
+import { identify } from './peers.ts';
 import type { Binding, Caller, Role } from './room.ts';
 import { toStatus } from './status.ts';
+import { roomsNamed, type Tls } from './tls.ts';
 
 export const UNARY_REQUEST_BYTES = 4 * 1024 * 1024;
 export const STREAM_MESSAGE_BYTES = 16 * 1024 * 1024;
@@ -20,19 +22,23 @@ export type GrpcServer = {
   readonly address: string;
   /** Unary calls being answered now: a stepped clock does not move while there are any. */
   inFlight(): number;
+  /** What the health service says: SERVING, or NOT_SERVING while something that is needed is away, or when it drains. */
+  ready(serving: boolean): void;
   /** No new calls; running ones get `graceMs`, then are cut. */
   stop(graceMs: number): Promise<void>;
 };
 
 /**
  * Serves the rooms' bindings at `unix:<path>` or `host:port` (port 0: one is chosen). Each method's option `(lachak.v1.allow)` names
- * who may call it; none = nobody. The standard health service answers without a token.
+ * who may call it; none = nobody. With `tls`, only rooms with a certificate of its CA get a connection. The standard health service
+ * answers without a token.
  */
 export async function serve(
   bindings: readonly Binding[],
   address: string,
   verify: (token: string) => Promise<Identity>,
   log: Logger,
+  tls: Tls | null = null,
 ): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': STREAM_MESSAGE_BYTES,
@@ -45,20 +51,28 @@ export async function serve(
     const implementation: UntypedServiceImplementation = {};
     for (const method of service.methods) {
       const handler = handlers[method.localName as keyof typeof handlers] as Handler | undefined;
-      if (handler) implementation[method.localName] = guarded(method, handler, { verify, log, running }) as never;
+      if (handler)
+        implementation[method.localName] = guarded(method, handler, { verify, log, running, certified: tls !== null }) as never;
     }
     server.addService(definitionOf(service.methods), implementation);
     health.setStatus(service.typeName, 'SERVING');
   }
+  const credentials = tls
+    ? ServerCredentials.createSsl(tls.ca, [{ private_key: tls.key, cert_chain: tls.cert }], true)
+    : ServerCredentials.createInsecure();
   const socket = address.startsWith('unix:') ? address.slice('unix:'.length) : null;
   if (socket !== null) rmSync(socket, { force: true }); // the folder is locked: what lies here is a dead process's
   const port = await new Promise<number>((done, fail) =>
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) => (error ? fail(error) : done(bound))),
+    server.bindAsync(address, credentials, (error, bound) => (error ? fail(error) : done(bound))),
   );
   if (socket !== null) chmodSync(socket, 0o600);
   return {
     address: socket === null ? `${address.slice(0, address.lastIndexOf(':'))}:${port}` : address,
     inFlight: () => running.unary,
+    ready: (serving) => {
+      for (const name of ['', ...bindings.map(({ service }) => service.typeName)])
+        health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
+    },
     stop: async (graceMs) => {
       const closed = new Promise<void>((done) => server.tryShutdown(() => done()));
       const timer = setTimeout(() => server.forceShutdown(), graceMs);
@@ -112,13 +126,14 @@ function received(method: DescMethod, bytes: Buffer): unknown {
 }
 
 type Handler = (request: unknown, caller: Caller) => Promise<unknown> | AsyncIterable<unknown>;
-type Means = { verify: (token: string) => Promise<Identity>; log: Logger; running: { unary: number } };
+type Means = { verify: (token: string) => Promise<Identity>; log: Logger; running: { unary: number }; certified: boolean };
 // The parts of grpc-js's four call types that are used here.
 type Call = AsyncIterable<unknown> & {
   request: unknown;
   metadata: { get(name: string): (string | Buffer)[] };
   cancelled: boolean;
   getDeadline(): Date | number;
+  getAuthContext(): { sslPeerCertificate?: { subjectaltname?: string } } | null;
   on(event: string, listener: () => void): void;
   write(message: unknown): boolean;
   end(): void;
@@ -126,7 +141,7 @@ type Call = AsyncIterable<unknown> & {
   emit(event: 'error', error: unknown): void;
 };
 
-function guarded(method: DescMethod, handler: Handler, { verify, log, running }: Means) {
+function guarded(method: DescMethod, handler: Handler, { verify, log, running, certified }: Means) {
   const path = pathOf(method);
   const roles = hasOption(method, allow) ? getOption(method, allow).map((role) => WireRole[role].toLowerCase() as Role) : [];
   const streams = method.methodKind === 'server_streaming';
@@ -141,7 +156,13 @@ function guarded(method: DescMethod, handler: Handler, { verify, log, running }:
         : undefined;
     if (unary) running.unary++;
     try {
-      const identity = await verify(text(call, 'authorization').replace(/^Bearer /i, ''));
+      const said = {
+        token: text(call, 'authorization').replace(/^Bearer /i, ''),
+        room: text(call, 'lachak-room'),
+        discom: text(call, 'lachak-discom'),
+        certified: certified ? roomsNamed(call.getAuthContext()?.sslPeerCertificate?.subjectaltname) : null,
+      };
+      const identity = await identify(said, method.parent.typeName, verify);
       if (!identity.roles.some((role) => roles.includes(role))) {
         throw forbidden(
           'role_missing',

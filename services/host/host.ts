@@ -5,8 +5,7 @@ import { Clock as ClockService } from '../../gen/lachak/v1/host_pb.ts';
 import { conflict, invalid } from '../domain/outcome.ts';
 import { openTokens, type Tokens } from './auth.ts';
 import { type RunningClock, systemClock } from './clock.ts';
-import { type Config, databaseOf } from './config.ts';
-import { openWire } from './connect.ts';
+import { type Config, databaseOf, isApart } from './config.ts';
 import { type Databases, openDatabases, type Reach } from './database.ts';
 import { alone, sharedDuty } from './duty.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
@@ -16,6 +15,8 @@ import { type GrpcServer, serve } from './grpc.ts';
 import { lockFolder } from './lock.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
+import { openTls } from './tls.ts';
+import { expectGuarded, openWires } from './wires.ts';
 
 /** A running house: some rooms, their stores and their clock, in this process. */
 export type Host = {
@@ -49,9 +50,13 @@ export async function startHost({ config, rooms: coming, log, careless = false }
   makeFolder(folder);
   const open = new Closing(log);
   try {
-    const lock = await lockFolder(folder);
-    open.push('folder lock', async () => lock.release());
-    const tokens = await openTokens(folder);
+    if (isApart(config)) expectApart(config);
+    else {
+      // Rooms apart may share a folder; what they hold in common, PostgreSQL guards.
+      const lock = await lockFolder(folder);
+      open.push('folder lock', async () => lock.release());
+    }
+    const tokens = await openTokens(folder, config.tokens.keys);
     const served = isServed(config);
     const embedded: Embedded | null = served ? null : await startEmbedded(folder, log, careless);
     if (embedded) open.push('PostgreSQL', () => embedded.stop());
@@ -82,14 +87,17 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       return made;
     };
     const address = config.grpc.address || socketIn(folder);
-    const wires: { current: ReturnType<typeof openWire> | null } = { current: null };
+    const rooms = await coming;
+    const here = rooms.map(({ name }) => name);
+    const tls = openTls(config, here);
+    expectGuarded(address, tls);
+    const wires = openWires(config, here, tls);
     const connectAs =
       (room: string): Connect =>
       (service) =>
-        lazily(() => wires.current!.client(service, (discom) => tokens.ofRoom(room, discom)));
+        lazily(() => wires.to(service, room).client(service, (discom) => tokens.ofRoom(room, discom)));
 
     const announced = new Map<string, string>();
-    const rooms = await coming;
     const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
     const made: Room[] = rooms.map(({ name, make }, i) => {
       const own = join(folder, name);
@@ -105,10 +113,16 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       });
     });
 
-    server = await serve([...made.flatMap((room) => room.bindings), clockBinding(conductor, clock)], address, tokens.verify, log);
+    server = await serve(
+      [...made.flatMap((room) => room.bindings), clockBinding(conductor, clock)],
+      address,
+      tokens.verify,
+      log,
+      tls,
+    );
     open.push('calls', () => server.stop(3000));
-    wires.current = openWire(server.address);
-    open.push('connections', async () => wires.current!.close());
+    wires.begin(server.address);
+    open.push('connections', async () => wires.close());
     await facts.start();
     open.push('facts', () => facts.stop());
     // Rooms are stopped last to first, before anything they stand on.
@@ -146,6 +160,17 @@ export async function startHost({ config, rooms: coming, log, careless = false }
 /** True when PostgreSQL is a server of somebody else's: other processes may use the same schemas. */
 const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>
   databaseUrl !== '' || Object.values(databaseUrls).some((url) => url !== '');
+
+function expectApart(config: Config): void {
+  if (!isServed(config))
+    throw invalid(
+      'config_invalid',
+      'rooms in other processes share a PostgreSQL server: set databaseUrl or databaseUrls',
+      'databaseUrl',
+    );
+  if (config.grpc.address === '')
+    throw invalid('config_invalid', 'rooms in other processes must find this one: set grpc.address', 'grpc.address');
+}
 
 function reachOf(config: Config, rooms: readonly RoomMaker[]): Reach {
   const urls = rooms.map(({ name }) => ({ name, ...databaseOf(config, name) }));

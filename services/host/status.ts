@@ -20,15 +20,22 @@ export function toStatus(refusal: Refusal): { code: status; details: string; met
   return { code: statusOf[refusal.kind], details: refusal.message, metadata };
 }
 
-/** What a client throws: the room's own refusal, or `unavailable` when there was no answer; anything else is a bug over there. */
-export function fromStatus(error: ServiceError, path: string): Error {
+/**
+ * What a client throws: the room's own refusal, or `unavailable` when there was no answer; anything else is a bug over there. `hint`
+ * is for a connection that broke without a word.
+ */
+export function fromStatus(error: ServiceError, path: string, hint = ''): Error {
   const code = first(error, 'lachak-code');
   if (code !== undefined)
     return new Refusal(first(error, 'lachak-kind') as RefusalKind, code, error.details, first(error, 'lachak-field'));
   if (error.code === status.DEADLINE_EXCEEDED)
     return new Refusal('unavailable', 'deadline_exceeded', `${path} did not answer in time`);
   if (error.code === status.UNAVAILABLE)
-    return new Refusal('unavailable', 'unavailable', `${path} cannot be reached: ${error.details}`);
+    return new Refusal(
+      'unavailable',
+      'unavailable',
+      `${path} cannot be reached: ${error.details}${/Failed to connect|ECONNRESET|dropped/.test(error.details) ? hint : ''}`,
+    );
   if (error.code === status.UNIMPLEMENTED) return new Refusal('unavailable', 'not_served', `${path} is not served here`);
   if (error.code === status.RESOURCE_EXHAUSTED) return new Refusal('exhausted', 'message_too_large', `${path}: ${error.details}`);
   if (error.code === status.CANCELLED) return new Refusal('unavailable', 'cancelled', `${path} was cancelled`);

@@ -1,0 +1,76 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { invalid } from '../domain/outcome.ts';
+import { roomNames } from './arrows.ts';
+import type { Config } from './config.ts';
+import type { RoomName } from './room.ts';
+
+/** What a process proves itself with, and whom it believes. */
+export type Tls = {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** The rooms its certificate names. */
+  readonly rooms: readonly RoomName[];
+  readonly expiresAt: number;
+};
+
+/** A certificate names its rooms in its alternative names: `URI:lachak:room:dispatch`. */
+export const roomUri = (room: RoomName): string => `lachak:room:${room}`;
+
+/** The rooms named in a certificate's `subjectAltName`, as Node writes it. */
+export function roomsNamed(subjectAltName: string | undefined): RoomName[] {
+  const named = [...(subjectAltName ?? '').matchAll(/URI:lachak:room:(\w+)/g)].map(([, room]) => room as RoomName);
+  return named.filter((room) => roomNames.includes(room));
+}
+
+/**
+ * Reads the files of `config.tls`; null when none is set. Throws Refusal `config_invalid` naming the file and what is wrong with it:
+ * missing, no PEM, expired, of another CA, of another key, or naming no room (of `rooms`).
+ */
+export function openTls({ tls }: Pick<Config, 'tls'>, rooms: readonly RoomName[] = [], now = Date.now()): Tls | null {
+  if (tls.ca === '' && tls.cert === '' && tls.key === '') return null;
+  for (const part of ['ca', 'cert', 'key'] as const) {
+    if (tls[part] === '')
+      throw wrong(part, 'is missing: mutual TLS needs tls.ca, tls.cert and tls.key (lachak certs makes them for trials)');
+  }
+  const [ca, cert, key] = [read('ca', tls.ca), read('cert', tls.cert), read('key', tls.key)];
+  const authority = parsed('ca', tls.ca, ca);
+  const own = parsed('cert', tls.cert, cert);
+  const named = roomsNamed(own.subjectAltName);
+  const expiresAt = Date.parse(own.validTo);
+  if (now >= expiresAt) throw wrong('cert', `${tls.cert} expired on ${own.validTo}: make a new one (lachak certs)`);
+  if (now < Date.parse(own.validFrom))
+    throw wrong('cert', `${tls.cert} is not valid before ${own.validFrom}: is the clock right?`);
+  if (now >= Date.parse(authority.validTo)) throw wrong('ca', `${tls.ca} expired on ${authority.validTo}`);
+  if (!own.checkIssued(authority) || !own.verify(authority.publicKey))
+    throw wrong('cert', `${tls.cert} was not issued by ${tls.ca}`);
+  if (named.length === 0) throw wrong('cert', `${tls.cert} names no room; expected a URI like ${roomUri('dispatch')}`);
+  const unnamed = rooms.find((room) => !named.includes(room));
+  if (unnamed) throw wrong('cert', `${tls.cert} names ${named.join(', ')}, not ${unnamed}`);
+  try {
+    createSecureContext({ ca, cert, key });
+  } catch (error) {
+    throw wrong('key', `${tls.key} does not fit ${tls.cert}: ${(error as Error).message}`);
+  }
+  return { ca, cert, key, rooms: named, expiresAt };
+}
+
+function read(part: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw wrong(part, `cannot be read: ${(error as Error).message}`);
+  }
+}
+
+function parsed(part: string, file: string, pem: Buffer): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw wrong(part, `${file} holds no certificate in PEM form`);
+  }
+}
+
+const wrong = (part: string, why: string) => invalid('config_invalid', `tls.${part}: ${why}`, `tls.${part}`);

@@ -39,6 +39,7 @@ describe('configuration', () => {
     ],
     ['an instant without a zone', { 'clock-start': '2026-05-01T00:00:00' }, {}, 'clockStart is'],
     ['another database', { 'database-url': 'mysql://x' }, {}, 'databaseUrl is'],
+    ['a record without its database', { 'influx-url': 'http://record:8086' }, {}, 'influxUrl is'],
     ['an empty folder name', { folder: ' ' }, {}, 'folder is'],
   ])('%s is refused with key, source and what is allowed', (_, flags, environment, message) => {
     expect(() => loadConfig(flags, environment)).toThrow(message);
@@ -54,5 +55,7 @@ describe('configuration', () => {
     const printed = printConfig(loadConfig({ 'database-url': 'postgres://lachak:s3cret@db/lachak' }, {}));
     expect(printed).toContain('postgres://lachak:***@db/lachak');
     expect(printed).not.toContain('s3cret');
+    const record = printConfig(loadConfig({ 'influx-url': 'http://lachak:s3:cr@t@record:8086/readings' }, {}));
+    expect(record).toContain('http://lachak:***@record:8086/readings');
   });
 });

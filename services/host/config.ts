@@ -12,6 +12,10 @@ export type Config = {
   readonly databaseUrl: string;
   /** A login of its own for a room, by URL; `{room}` in `databaseUrl` says the same for all. Its schema is made by `lachak database`. */
   readonly databaseUrls: Readonly<Record<RoomName, string>>;
+  /** The record of readings: http(s)://[user[:password]@]host:port/database of an InfluxDB 1.x; empty = the tiles in the folder. */
+  readonly influxUrl: string;
+  /** A file with that user's password, when the URL does not hold it; empty = none. */
+  readonly influxPasswordFile: string;
   /** Domain time follows the wall, or is stepped by the conductor (`lachak.v1.Clock/Advance`). */
   readonly clock: 'system' | 'stepped';
   /** Where a stepped clock starts when the folder is new, ms UTC. */
@@ -54,6 +58,8 @@ const noRoom = Object.fromEntries(roomNames.map((room) => [room, ''])) as Record
 export const defaults: Config = {
   folder: 'lachak-data',
   databaseUrl: '',
+  influxUrl: '',
+  influxPasswordFile: '',
   databaseUrls: noRoom,
   clock: 'system',
   clockStart: Date.parse('2026-05-01T00:00:00Z'),
@@ -103,6 +109,11 @@ const instant = (value: string): number | null => {
 };
 const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
 const mqttUrl = (value: string): string | null => (value === '' || /^mqtts?:\/\/[^/@]+$/.test(value) ? value : null);
+const influx = (value: string): string | null => {
+  if (value === '') return value;
+  const url = URL.canParse(value) ? new URL(value) : null;
+  return /^https?:$/.test(url?.protocol ?? '') && /^\/[^/]+$/.test(url!.pathname) ? value : null;
+};
 const grpcAddress = (value: string): string | null =>
   value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null;
 const grpcAddresses = (value: string): string | null =>
@@ -123,6 +134,18 @@ export const settings: readonly Setting[] = [
     allowed: 'postgres://user:password@host/database',
     says: i === 0 ? "a room's own login (--database-urls-ROOM)" : null,
   })),
+  {
+    key: 'influxUrl',
+    read: influx,
+    allowed: 'http://user:password@host:8086/database, or empty: the tiles are the record',
+    says: 'InfluxDB 1.6 or later of 1.x, the record of readings',
+  },
+  {
+    key: 'influxPasswordFile',
+    read: text,
+    allowed: 'a file, or empty',
+    says: 'the password of the user in influxUrl',
+  },
   {
     key: 'clock',
     read: oneOf('system', 'stepped'),
@@ -274,7 +297,7 @@ function readFile(file: string): Map<string, string> {
 
 // A URL's password is the only secret that can be configured; keys and tokens live in files.
 const shown = (key: string, value: string): string =>
-  key.startsWith('databaseUrl') ? value.replace(/:[^:@/]+@/, ':***@') : value;
+  /^(databaseUrl|influxUrl)/.test(key) ? value.replace(/(\/\/[^:/]*:).*@/, '$1***@') : value;
 
 function put(config: object, key: string, value: string | number): void {
   const [first, second] = key.split('.') as [string, string | undefined];

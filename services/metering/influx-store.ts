@@ -69,10 +69,17 @@ export function openInflux({ url, passwordFile, withinMs = WITHIN_MS }: InfluxPl
     timer.unref();
   };
 
-  const ask = async (path: string, body: string | null, within: number): Promise<{ status: number; text: string; version: string }> => {
+  const ask = async (
+    path: string,
+    body: string | null,
+    within: number,
+  ): Promise<{ status: number; text: string; version: string }> => {
     const answer = await fetch(`${origin}${path}`, {
       ...(body === null ? {} : { method: 'POST', body }),
-      headers: { ...credentials(), 'content-type': path.startsWith('/query') ? 'application/x-www-form-urlencoded' : 'text/plain' },
+      headers: {
+        ...credentials(),
+        'content-type': path.startsWith('/query') ? 'application/x-www-form-urlencoded' : 'text/plain',
+      },
       signal: AbortSignal.timeout(within),
     });
     return { status: answer.status, text: await answer.text(), version: answer.headers.get('x-influxdb-version') ?? '' };
@@ -95,7 +102,11 @@ export function openInflux({ url, passwordFile, withinMs = WITHIN_MS }: InfluxPl
     throw refusal(why);
   };
   const query = async (statements: readonly string[]): Promise<Record<string, unknown>[][]> => {
-    const { text } = await asked(`/query?db=${encodeURIComponent(database)}`, `q=${encodeURIComponent(statements.join(';'))}`, withinMs);
+    const { text } = await asked(
+      `/query?db=${encodeURIComponent(database)}`,
+      `q=${encodeURIComponent(statements.join(';'))}`,
+      withinMs,
+    );
     return statements.map((_, i) => rowsOf((JSON.parse(text) as Answers).results?.[i], text));
   };
 
@@ -132,7 +143,8 @@ export function openInflux({ url, passwordFile, withinMs = WITHIN_MS }: InfluxPl
       for (let next = 0; next < lines.length; ) {
         let bytes = 0;
         const first = next;
-        while (next < lines.length && (next === first || bytes + lines[next]!.length < WRITE_BYTES)) bytes += lines[next++]!.length;
+        while (next < lines.length && (next === first || bytes + lines[next]!.length < WRITE_BYTES))
+          bytes += lines[next++]!.length;
         const body = lines.slice(first, next).join('\n');
         const { status, text } = await asked(`/write?db=${encodeURIComponent(database)}`, body, withinMs);
         if (status !== 204) throw refusal(`took ${next - first} points with ${status}: ${words(text)}`);
@@ -162,7 +174,8 @@ function rowsOf(answer: Answer | undefined, text: string): Record<string, unknow
 /** What an answer says about the place rather than about the request; null = nothing. */
 function wrongAnswer({ status, text }: { status: number; text: string }, user: string, database: string): string | null {
   const who = user === '' ? 'a caller without a user' : `the user ${decodeURIComponent(user)}`;
-  if (status === 401) return `does not let ${who} in: put the right user into influxUrl, and the password there or into influxPasswordFile`;
+  if (status === 401)
+    return `does not let ${who} in: put the right user into influxUrl, and the password there or into influxPasswordFile`;
   if (status === 403) return `does not let ${who} write and read there: GRANT ALL ON "${database}" TO the user`;
   if (status === 404 || /database not found/.test(text.slice(0, 300)))
     return `has no such database: CREATE DATABASE "${database}" WITH DURATION INF SHARD DURATION 1d`;

@@ -15,8 +15,9 @@ import { FINDINGS_KEPT, type FindingRow, type Findings, noFindings } from './fin
 import { type KnownMeter, stateAt } from './known.ts';
 import { type Member, merge } from './merge.ts';
 import { areasOf, connectionsNamed, metersNamed, metersOfShard } from './places-store.ts';
+import type { ReadingStore, Version } from './reading-store.ts';
 import type { Rows } from './rows.ts';
-import { addTiles, holdReadings, supplyWithin, type TileFiles, type TileRow, tilePath, tilesOf } from './store.ts';
+import { addTiles, holdReadings, supplyWithin, type TileRow, tilePath, tilesOf } from './store.ts';
 import { areaPath, supplyOf } from './supply.ts';
 import { encodeVersion, tileRoot } from './tile-version.ts';
 import { LIMITS } from './vee.ts';
@@ -53,10 +54,14 @@ export type Delivery = {
 const FLUSH_BYTES = 64 * 1024 * 1024;
 
 /**
- * Validates a delivery against what is known and stores one version per touched tile: files on disk first, then their rows, facts and
- * the remembered outcome in one transaction. Nothing is stored when it throws; the same command gives the first report again.
+ * Validates a delivery against what is known and stores one version per touched tile: on record first, then their rows, facts and the
+ * remembered outcome in one transaction. Nothing is stored when it throws; the same command gives the first report again.
  */
-export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): Promise<{ report: Report; repeated: boolean }> {
+export async function ingest(
+  deps: Deps,
+  readings: ReadingStore,
+  delivery: Delivery,
+): Promise<{ report: Report; repeated: boolean }> {
   const { clock, database, log } = deps;
   const { discom, rows, knownAt, lines } = delivery;
   const started = performance.now();
@@ -69,6 +74,7 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
   const { groups, slot, refused } = arrange({ rows, meters, zoneDays, now, knownAt, findings: delivery.findings });
   const { outcome, repeated } = await database.tx((tx) =>
     once(tx, delivery.command, async () => {
+      readings.ready();
       await holdReadings(tx, discom);
       const findings = copyOf(delivery.findings);
       const report: Report = {
@@ -84,13 +90,13 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
       };
       const world = await surroundings(tx, discom, groups, now);
       const written: TileRow[] = [];
-      let waiting: { path: string; bytes: Uint8Array }[] = [];
+      let waiting: Version[] = [];
       let bytesWaiting = 0;
       const ordinalOf = Int32Array.from(meters, (meter) => meter?.ordinal ?? -1);
       for (const [place, ofPlace] of byPlace(groups)) {
         const { members, count, ids } = world.shard(place);
         const stored = world.tiles(place);
-        const day = await dayBefore(files, stored, place, count);
+        const day = await dayBefore(readings, discom, stored, place, count);
         const sums = daySums(rows, meters, place);
         for (const group of ofPlace) {
           const isFirst = day.advanceTo(group.knownAt);
@@ -127,9 +133,7 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
             );
           const digest = sha256Hex(bytes);
           const path = tilePath(discom, { ...place, version, digest });
-          waiting.push({ path, bytes });
-          bytesWaiting += bytes.length;
-          written.push({
+          const row: TileRow = {
             ...place,
             version,
             knownAt: group.knownAt,
@@ -143,16 +147,19 @@ export async function ingest(deps: Deps, files: TileFiles, delivery: Delivery): 
             handOff: delivery.handOff,
             signer: delivery.signer,
             receivedAt: now,
-          });
+          };
+          written.push(row);
+          waiting.push({ row, bytes });
+          bytesWaiting += bytes.length;
           if (bytesWaiting > FLUSH_BYTES) {
-            await files.write(waiting);
+            await readings.keep(discom, waiting);
             log.info({ discom, tiles: written.length, day: place.day }, 'readings are being stored');
             waiting = [];
             bytesWaiting = 0;
           }
         }
       }
-      if (waiting.length > 0) await files.write(waiting);
+      if (waiting.length > 0) await readings.keep(discom, waiting);
       killPoint('metering.before_commit');
       if (written.length > 0) await addTiles(tx, discom, written);
       for (const tile of written) await publishTile(deps, tx, discom, tile);
@@ -285,9 +292,9 @@ function inOrder(meters: readonly KnownMeter[]): (KnownMeter | undefined)[] {
 }
 
 /** What is stored of one day, laid version by version as the groups' known_at go up. */
-async function dayBefore(files: TileFiles, stored: readonly TileRow[], place: TilePlace, meters: number) {
+async function dayBefore(readings: ReadingStore, discom: string, stored: readonly TileRow[], place: TilePlace, meters: number) {
   const tiles: Tile[] = [];
-  for (const row of stored) tiles.push(await files.read(row.path));
+  for (const row of stored) tiles.push(await readings.read(discom, row));
   const columns: DayColumns = emptyColumns(place.slots, meters);
   let laid = 0;
   return {

@@ -2,7 +2,7 @@ import { permits } from '../domain/consent.ts';
 import { grouped } from '../domain/grouped.ts';
 import { contains, type Instant, type Interval, MINUTE } from '../domain/interval.ts';
 import { invalid, notFound } from '../domain/outcome.ts';
-import { applyTile, type DayColumns, emptyColumns, foldTiles, MISSING } from '../domain/tile.ts';
+import { applyTile, type DayColumns, emptyColumns, foldTiles, MISSING, type Tile } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { sha256 } from '../host/ids.ts';
 import type { Caller, Database } from '../host/room.ts';
@@ -10,11 +10,12 @@ import { zoneDays } from '../host/zone.ts';
 import { consentsReaching, recordUse } from './consents-store.ts';
 import { type KnownMeter, stateAt } from './known.ts';
 import { connectionsNamed, metersNamed, metersOfShard, shardsOf } from './places-store.ts';
-import { daysWithTiles, type TileFiles, type TileRow, tilesOf } from './store.ts';
+import type { ReadingStore } from './reading-store.ts';
+import { daysWithTiles, type TileRow, tilesOf } from './store.ts';
 import { type MeterSlots, meterDayDigest, slotsOf, speaksOf } from './tile-version.ts';
 import { likeWindows } from './typical.ts';
 
-export type Reading = { readonly database: Database; readonly files: TileFiles };
+export type Reading = { readonly database: Database; readonly readings: ReadingStore };
 export type Series = MeterSlots & { readonly intervalMinutes: number; readonly start: Instant };
 const SPAN_MOST_DAYS = 800;
 
@@ -23,7 +24,7 @@ const SPAN_MOST_DAYS = 800;
  * What an organisation asks for is kept with the consents that let it see.
  */
 export async function seriesOf(
-  { database, files }: Reading,
+  { database, readings }: Reading,
   caller: Caller,
   meterId: string,
   span: Interval,
@@ -55,7 +56,7 @@ export async function seriesOf(
     exportWh: new Int32Array(length).fill(MISSING),
     quality: new Uint8Array(length),
   };
-  for (const { row, columns } of await daysFolded({ database, files }, caller.discom, days, [meter.shard], asOf)) {
+  for (const { row, columns } of await daysFolded({ database, readings }, caller.discom, days, [meter.shard], asOf)) {
     if (row.intervalMinutes !== meter.intervalMinutes || row.zone !== meter.zone) continue;
     const slots = slotsOf(columns, meter.ordinal);
     for (let slot = 0; slot < row.slots; slot++) {
@@ -83,7 +84,7 @@ export type MeterDayAnswer = {
 
 /** In the order asked; null = absent. The hand-off is that of the newest version that says anything of the meter. */
 export async function meterDaysOf(
-  { database, files }: Reading,
+  { database, readings }: Reading,
   discom: string,
   names: readonly { meterId: string; day: CivilDay }[],
   asOf: Instant,
@@ -92,7 +93,7 @@ export async function meterDaysOf(
   const shards = [...new Set([...meters.values()].map((meter) => meter.shard))];
   const days = [...new Set(names.map((name) => name.day))];
   const folded = new Map(
-    (await daysFolded({ database, files }, discom, days, shards, asOf)).map((one) => [
+    (await daysFolded({ database, readings }, discom, days, shards, asOf)).map((one) => [
       `${one.row.shard} ${one.row.zone} ${one.row.intervalMinutes} ${one.row.day}`,
       one,
     ]),
@@ -109,7 +110,7 @@ export async function meterDaysOf(
     }
     let by = found.row;
     for (const version of found.versions.toReversed()) {
-      const tile = await files.read(version.path);
+      const tile = await readings.read(discom, version);
       const speaks = tile.header.kind === 'base' ? saysInBase(tile, meter.ordinal) : speaksOf(tile.statements, meter.ordinal);
       if (!speaks) continue;
       by = version;
@@ -130,7 +131,7 @@ export async function meterDaysOf(
 
 /** Mean W over the window's minutes on the last `count` like days with all of them; null where there is none. */
 export async function typicalLoads(
-  { database, files }: Reading,
+  { database, readings }: Reading,
   discom: string,
   meterIds: readonly string[],
   window: Interval,
@@ -147,7 +148,7 @@ export async function typicalLoads(
       const open = alike.filter((meter) => (sums.get(meter.meterId)?.days ?? 0) < count);
       if (open.length === 0) break;
       const days = daysWithin(alike[0]!, like.window);
-      const folded = (await daysFolded({ database, files }, discom, days, shards, asOf)).filter(
+      const folded = (await daysFolded({ database, readings }, discom, days, shards, asOf)).filter(
         ({ row }) => row.zone === zone && row.intervalMinutes === intervalMinutes,
       );
       for (const meter of open) {
@@ -180,7 +181,7 @@ export async function typicalLoads(
  * the lines can be delivered again. Equal state gives equal bytes.
  */
 export async function* exportLines(
-  { database, files }: Reading,
+  { database, readings }: Reading,
   discom: string,
   meterIds: readonly string[],
   span: Interval,
@@ -207,7 +208,7 @@ export async function* exportLines(
         versions.reduce((most, row) => Math.max(most, row.meters), 0),
       );
       for (const version of versions) {
-        const tile = await files.read(version.path);
+        const tile = await readings.read(discom, version);
         applyTile(columns, tile);
         const said = saidCells(tile);
         const known = new Date(version.knownAt).toISOString();
@@ -235,7 +236,7 @@ export async function* exportLines(
 
 /** Days × shards as known at `asOf`, each folded to one state; `row` is the newest version. */
 async function daysFolded(
-  { database, files }: Reading,
+  { database, readings }: Reading,
   discom: string,
   days: readonly CivilDay[],
   shards: readonly number[],
@@ -245,7 +246,7 @@ async function daysFolded(
   const found = [];
   for (const versions of grouped(await tilesOf(database, discom, { days, shards, asOf }), placeKey).values()) {
     const tiles = [];
-    for (const row of versions) tiles.push(await files.read(row.path));
+    for (const row of versions) tiles.push(await readings.read(discom, row));
     found.push({ row: versions.at(-1)!, versions, columns: foldTiles(tiles)! });
   }
   return found;
@@ -290,9 +291,7 @@ function daysWithin(meter: KnownMeter, span: Interval): CivilDay[] {
   return days;
 }
 
-type Decoded = Awaited<ReturnType<TileFiles['read']>>;
-
-function saysInBase(tile: Decoded, ordinal: number): boolean {
+function saysInBase(tile: Tile, ordinal: number): boolean {
   if (ordinal >= tile.header.meters) return false;
   for (let slot = 0; slot < tile.header.slots; slot++)
     if (tile.column('import', slot)[ordinal] !== MISSING || tile.column('export', slot)[ordinal] !== MISSING) return true;
@@ -300,7 +299,7 @@ function saysInBase(tile: Decoded, ordinal: number): boolean {
 }
 
 /** slot × meters + ordinal of every cell a version speaks of. */
-function saidCells(tile: Decoded): Set<number> {
+function saidCells(tile: Tile): Set<number> {
   const { header, statements } = tile;
   const said = new Set<number>();
   for (let i = 0; i < statements.slot.length; i++) said.add(statements.slot[i]! * header.meters + statements.ordinal[i]!);

@@ -30,7 +30,7 @@ export function tileStore(folder: string, files: TileFiles): ReadingStore {
   return {
     ready: () => {},
     keep: (_, versions) => files.write(versions.map(({ row, bytes }) => ({ path: row.path, bytes }))),
-    read: (_, row) => files.read(row.path),
+    read: (_, row) => files.read(row),
     lay: async () => {},
     faults: async (_, row) => fileFaults(folder, row),
   };
@@ -95,18 +95,19 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
   return {
     ready: () => influx.ready(),
     keep: async (discom, versions) => {
-      for (const { row, bytes } of versions) await influx.write(linesOf(discom, row, pointsOf(decodeTile(bytes, row.path))));
+      await influx.write(versions.flatMap(({ row, bytes }) => linesOf(discom, row, pointsOf(decodeTile(bytes, row.path)))));
       await files.write(versions.map(({ row, bytes }) => ({ path: row.path, bytes })));
     },
     read: async (discom, row) => {
       try {
-        return await files.read(row.path);
+        return await files.read(row);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && !(error instanceof TileError)) throw error;
-        if (error instanceof TileError) log.warn({ tile: row.path, why: error.message }, 'a torn tile is made again from the record');
+        if (error instanceof TileError)
+          log.warn({ tile: row.path, why: error.message }, 'a torn tile is made again from the record');
       }
       await pull(discom, [row]);
-      return files.read(row.path);
+      return files.read(row);
     },
     lay: async (discom, rows) => {
       const wanted: TileRow[] = [];
@@ -211,11 +212,7 @@ function* bySize(rows: readonly TileRow[]): Generator<TileRow[]> {
 
 /** Without what line protocol and InfluxQL give a meaning to. */
 const plain = (tag: string): string =>
-  encodeURIComponent(tag)
-    .replaceAll('%2F', '/')
-    .replaceAll('%3A', ':')
-    .replaceAll('%2B', '+')
-    .replaceAll("'", '%27');
+  encodeURIComponent(tag).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%2B', '+').replaceAll("'", '%27');
 const contentOf = (row: TileRow): string => row.digest.slice(0, 16);
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 const bytesOf = (text: unknown): Uint8Array => Buffer.from(String(text), 'base64');

@@ -7,11 +7,13 @@ import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts'
 import { appendColumns, type Grids } from './columns.ts';
 import { noFindings } from './findings.ts';
 import { follow } from './follow-service.ts';
+import { openInflux } from './influx-store.ts';
 import { hashing, ingest, plainBytes } from './ingest-service.ts';
 import { asOf, command, knownAtOf, opened, packed, reportMessage, slotBytes, sourceOf, spanOf } from './messages-service.ts';
 import { metersNamed } from './places-store.ts';
 import { exportLines, meterDaysOf, type Reading, seriesOf, typicalLoads } from './read-service.ts';
 import { readingsReader } from './reader.ts';
+import { recordedStore, tileStore } from './reading-store.ts';
 import { noRows } from './rows.ts';
 import { tileFiles, tilesOf } from './store.ts';
 import { supplyHandlers } from './supply-service.ts';
@@ -26,13 +28,17 @@ export const room: RoomMaker = {
   make: (deps) => {
     follow(deps);
     const files = tileFiles(deps.folder);
+    const { influxUrl: url, influxPasswordFile: passwordFile } = deps.config;
+    const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
+    const readings = influx ? recordedStore(deps.folder, files, influx, deps.log) : tileStore(deps.folder, files);
     return {
-      bindings: [bind(Metering, handlers(deps, { database: deps.database, files }))],
+      bindings: [bind(Metering, handlers(deps, { database: deps.database, readings }))],
       start: async () => {
+        await influx?.start();
         const orphans = await files.sweep(deps.database);
         if (orphans > 0) deps.log.info({ orphans }, 'removed tiles that were never committed');
       },
-      stop: async () => {},
+      stop: async () => influx?.stop(),
     };
   },
 };
@@ -56,7 +62,7 @@ function handlers(deps: Deps, reading: Reading): Handlers<typeof Metering> {
       const content = `${hash.hex()} ${head.knownAtMs}`;
       const delivery = { discom: caller.discom, command: command(caller, head.commandId, 'ImportReadings', content), knownAt };
       const by = { handOff: head.fileName || 'file', signer: caller.subject, source: sourceOf(caller) };
-      const { report, repeated } = await ingest(deps, reading.files, {
+      const { report, repeated } = await ingest(deps, reading.readings, {
         ...delivery,
         ...by,
         rows,
@@ -92,7 +98,7 @@ function handlers(deps: Deps, reading: Reading): Handlers<typeof Metering> {
       const delivery = { discom: caller.discom, command: command(caller, commandId, 'PutReadings', hash.hex()), knownAt: now };
       const by = { handOff: 'stream', signer: caller.subject, source: sourceOf(caller) };
       const refused = [...findings.counts.values()].reduce((a, b) => a + b, 0);
-      const { report, repeated } = await ingest(deps, reading.files, {
+      const { report, repeated } = await ingest(deps, reading.readings, {
         ...delivery,
         ...by,
         rows,
@@ -115,6 +121,7 @@ function handlers(deps: Deps, reading: Reading): Handlers<typeof Metering> {
         ...shards,
         asOf: asOf(request.asOfMs, clock.now()),
       });
+      await reading.readings.lay(caller.discom, tiles);
       return { tiles: tiles.map((tile) => ({ ...tile, knownAtMs: BigInt(tile.knownAt) })) };
     },
     getMeterDays: async (request, caller) => {

@@ -1,8 +1,9 @@
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { Instant } from '../domain/interval.ts';
-import { decodeTile, type Tile } from '../domain/tile.ts';
+import { decodeTile, type Tile, TileError } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
+import { sha256Hex } from '../host/ids.ts';
 import type { Database, Queryable, Tx } from '../host/room.ts';
 import type { SupplyState, SupplyStatement } from './supply.ts';
 
@@ -138,8 +139,8 @@ export async function supplyWithin(
 export type TileFiles = {
   /** All files and their folders are on disk when it returns; until their rows are committed they are orphans. */
   write(files: readonly { readonly path: string; readonly bytes: Uint8Array }[]): Promise<void>;
-  /** Decoded and kept: a version never changes. Throws TileError on a damaged file. */
-  read(path: string): Promise<Tile>;
+  /** Decoded and kept: a version never changes. Throws TileError on a damaged file, or one of another content than its row says. */
+  read(row: Pick<TileRow, 'path' | 'digest'>): Promise<Tile>;
   /** Removes files no row names: what a crash left between file and commit. */
   sweep(database: Database): Promise<number>;
 };
@@ -158,7 +159,7 @@ export function tileFiles(folder: string): TileFiles {
       await eightAtOnce(files, async ({ path, bytes }) => synced(join(folder, path), 'w', bytes));
       await eightAtOnce([...folders, '.'], async (at) => synced(join(folder, at), 'r'));
     },
-    read: async (path) => {
+    read: async ({ path, digest }) => {
       const found = kept.get(path);
       if (found) {
         kept.delete(path); // and in again at the end: the oldest use goes first
@@ -167,6 +168,8 @@ export function tileFiles(folder: string): TileFiles {
       }
       const bytes = await readFile(join(folder, path));
       const tile = decodeTile(bytes, path);
+      const content = sha256Hex(bytes);
+      if (content !== digest) throw new TileError(path, `has SHA-256 ${content}, its row says ${digest}`);
       kept.set(path, { tile, bytes: bytes.length });
       size += bytes.length;
       for (const [oldest, { bytes: freed }] of kept) {

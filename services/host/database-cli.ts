@@ -121,6 +121,7 @@ end $migration$`,
         // How far a follower has come is its upstream's to know: "all who act on a consent have heard of its end".
         `grant usage on schema ${follower} to ${loginOf(room)}`,
         `grant select on ${follower}.cursor to ${loginOf(room)}`,
+        `grant select (upstream, position, state) on ${follower}.fact_parked to ${loginOf(room)}`,
       ]),
     ]),
   ];

@@ -76,6 +76,7 @@ async function select(db: Queryable, discom: string, which: Which, lock: string)
   return rows.map(instructionOf);
 }
 
+/** By resource, as people look for them; a page's token is `<resource>/<instruction>` of its last row. */
 export async function listInstructions(
   db: Queryable,
   { discom, organisation, participant }: Scope,
@@ -86,8 +87,8 @@ export async function listInstructions(
     `select * from instruction where discom = $1 and ($2::text is null or organisation_id = $2) and ($3::text is null or participant_id = $3)
        and ($4 = '' or event_id = $4) and ($5 = '' or participant_id = $5)
        and ($6 = '' or position(lower($6) in lower(resource_id || ' ' || settlement_point_id || ' ' || area_id || ' ' || state)) > 0)
-       and instruction_id > $7
-     order by instruction_id limit $8`,
+       and (resource_id collate "C", instruction_id) > (split_part($7, '/', 1), split_part($7, '/', 2))
+     order by resource_id collate "C", instruction_id limit $8`,
     [discom, organisation, participant, eventId, participantId, search, after, size],
   );
   return rows.map(instructionOf);

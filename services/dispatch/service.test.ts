@@ -553,6 +553,11 @@ describe('dispatch, on a real PostgreSQL', () => {
     const first = await dispatch.listEvents({ page: { size: 3 } }, operator);
     const second = await dispatch.listEvents({ page: { size: 100, token: first.nextPageToken } }, operator);
     expect([...first.events, ...second.events].map((event) => event.eventId)).toEqual(all);
+    const rows = (await dispatch.listInstructions({ eventId: 'life' }, operator)).instructions;
+    expect(rows.map((row) => row.resourceId)).toEqual(rows.map((row) => row.resourceId).sort());
+    const some = await dispatch.listInstructions({ eventId: 'life', page: { size: 2 } }, operator);
+    const others = await dispatch.listInstructions({ eventId: 'life', page: { size: 100, token: some.nextPageToken } }, operator);
+    expect([...some.instructions, ...others.instructions]).toEqual(rows);
     expect(await refused(schedule('late', 'summer', evening(0)))).toBe('gate_closure_passed');
     expect(await refused(schedule('nowhere', 'unknown', evening(20)))).toBe('programme_unknown');
     expect(await refused(schedule('astray', 'summer', evening(20), { areaIds: ['tx-99'] }))).toBe('area_unknown');

@@ -137,7 +137,7 @@ function handlers(deps: Deps, live: LiveReports, stir: () => void): Handlers<typ
       const power = live.of(caller.discom);
       return {
         instructions: rows.map((row) => instructionMessage(row, power.get(row.resourceId))),
-        nextPageToken: rows.length < size ? '' : rows.at(-1)!.instructionId,
+        nextPageToken: rows.length < size ? '' : `${rows.at(-1)!.resourceId}/${rows.at(-1)!.instructionId}`,
       };
     },
     answer: async (request, caller) => {

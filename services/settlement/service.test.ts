@@ -169,6 +169,19 @@ describe('settlement of one event, on a real PostgreSQL with rooms upstream play
     }
   });
 
+  test('statements come by party, and pages of two lose none and repeat none', async () => {
+    const whole = (await client().listStatements({ eventId: 'e1' }, await operator())).statements;
+    expect(whole.map((line) => line.partyId)).toEqual(whole.map((line) => line.partyId).sort());
+    const paged: string[] = [];
+    for (let token = ''; ; ) {
+      const page = await client().listStatements({ eventId: 'e1', page: { size: 2, token } }, await operator());
+      paged.push(...page.statements.map((line) => line.statementId));
+      token = page.nextPageToken;
+      if (!token) break;
+    }
+    expect(paged).toEqual(whole.map((line) => line.statementId));
+  });
+
   test('a party sees its own statements and no others', async () => {
     const lines = async (...who: Parameters<TestHost['token']>) =>
       (await client().listStatements({}, { as: await host.token(...who) })).statements;

@@ -149,7 +149,10 @@ function make(deps: Deps): Room {
           const size = pageSize(page?.size);
           const wanted = { eventId, partyId, withSuperseded, search, after: page?.token ?? '', size };
           const rows = await statements.listStatements(database, scopeOf(caller), wanted);
-          return { statements: rows.map(statementLine), nextPageToken: rows.length === size ? rows.at(-1)!.statementId : '' };
+          return {
+            statements: rows.map(statementLine),
+            nextPageToken: rows.length === size ? `${rows.at(-1)!.partyId}/${rows.at(-1)!.statementId}` : '',
+          };
         },
         getStatement: async ({ statementId }, caller) => {
           const { discom } = caller;

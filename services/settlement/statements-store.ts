@@ -71,6 +71,7 @@ export type Wanted = {
   readonly after: string;
   readonly size: number;
 };
+/** By party, as people look for them; a page's token is `<party>/<statement>` of its last row. */
 export const listStatements = (
   db: Queryable,
   { discom, organisation, participant }: Scope,
@@ -80,7 +81,8 @@ export const listStatements = (
     `select ${columns} from ${joined} where s.discom = $1 and ${within}
        and ($4 = '' or s.event_id = $4) and ($5 = '' or s.party_id = $5) and ($6 or e.newest_run = s.run_id)
        and ($7 = '' or position(lower($7) in lower(s.party_id || ' ' || s.settlement_point_id || ' ' || s.statement_id)) > 0)
-       and s.statement_id > $8 order by s.statement_id limit $9`,
+       and (s.party_id collate "C", s.statement_id) > (split_part($8, '/', 1), split_part($8, '/', 2))
+     order by s.party_id collate "C", s.statement_id limit $9`,
     [
       discom,
       participant,

@@ -49,6 +49,14 @@ export type Config = {
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
   /** Whose tokens are believed: the issuer's public keys, a file or a URL; empty = this folder's own issuer. */
   readonly tokens: { readonly keys: string };
+  readonly nats: {
+    /** JetStream carries the facts between processes; several servers with commas; empty = PostgreSQL does. */
+    readonly url: string;
+    /** A file: NATS credentials (`.creds`), or `user:password`. */
+    readonly credentials: string;
+    /** Copies of each stream. */
+    readonly replicas: number;
+  };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' };
 };
 
@@ -70,6 +78,7 @@ export const defaults: Config = {
   rooms: noRoom,
   tls: { ca: '', cert: '', key: '' },
   tokens: { keys: '' },
+  nats: { url: '', credentials: '', replicas: 1 },
   log: { level: 'info' },
 };
 
@@ -108,6 +117,8 @@ const instant = (value: string): number | null => {
   return Number.isSafeInteger(at) ? at : null;
 };
 const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
+const natsUrls = (value: string): string | null =>
+  value === '' || value.split(',').every((url) => /^(nats|tls):\/\/([^/@:]+:[^/@]+@)?[^/@]+$/.test(url)) ? value : null;
 const mqttUrl = (value: string): string | null => (value === '' || /^mqtts?:\/\/[^/@]+$/.test(value) ? value : null);
 const influx = (value: string): string | null => {
   if (value === '') return value;
@@ -213,6 +224,19 @@ export const settings: readonly Setting[] = [
   { key: 'tls.key', read: text, allowed: 'a PEM file', says: 'its key' },
   { key: 'tokens.keys', read: text, allowed: 'a JWKS file or URL', says: "the token issuer's public keys, when it is elsewhere" },
   {
+    key: 'nats.url',
+    read: natsUrls,
+    allowed: 'nats://user:password@host:port or tls://…, several with commas, or empty: PostgreSQL carries them',
+    says: 'NATS JetStream 2.9 or later carries facts between processes',
+  },
+  { key: 'nats.credentials', read: text, allowed: 'a file: .creds, or user:password', says: 'who we are at NATS' },
+  {
+    key: 'nats.replicas',
+    read: (value) => whole(value, 1, 5),
+    allowed: 'a whole number from 1 to 5',
+    says: 'copies of each stream in a NATS cluster',
+  },
+  {
     key: 'log.level',
     read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'),
     allowed: 'trace, debug, info, warn, error or silent',
@@ -297,7 +321,8 @@ function readFile(file: string): Map<string, string> {
 
 // A URL's password is the only secret that can be configured; keys and tokens live in files.
 const shown = (key: string, value: string): string =>
-  /^(databaseUrl|influxUrl)/.test(key) ? value.replace(/(\/\/[^:/]*:).*@/, '$1***@') : value;
+  key === 'nats.url' ? value.split(',').map(masked).join(',') : /^(databaseUrl|influxUrl)/.test(key) ? masked(value) : value;
+const masked = (url: string): string => url.replace(/(\/\/[^:/]*:).*@/, '$1***@');
 
 function put(config: object, key: string, value: string | number): void {
   const [first, second] = key.split('.') as [string, string | undefined];

@@ -1,12 +1,16 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import type { Instant } from '../domain/interval.ts';
+import { carry } from './carry.ts';
 import type { Databases } from './database.ts';
-import { type Follower, run } from './follow.ts';
+import { type Follower, run, type Source } from './follow.ts';
 import { newId } from './ids.ts';
+import type { JetStream } from './jetstream.ts';
 import { type List, listOutbox, publish, settledPosition } from './outbox.ts';
 import { decide, listParked, type Parked, parkedFact } from './parked.ts';
 import { PARTITIONS } from './partition.ts';
+import { receive } from './receive.ts';
 import { openRelay } from './relay.ts';
 import type { Database, FactHandlers, Facts, RoomName } from './room.ts';
 import { openShares, type Shares } from './shares.ts';
@@ -54,6 +58,8 @@ export type FactSetting = {
   readonly now: () => Instant;
   /** No other process can run these rooms: all partitions are this one's, and no lease is kept. */
   readonly sole: boolean;
+  /** Null: facts are read where they are kept, and PostgreSQL tells of news. */
+  readonly jetstream: JetStream | null;
   readonly log: Logger;
 };
 type Follow = {
@@ -67,7 +73,7 @@ type Follow = {
  * Facts: an outbox per room, numbered by the relay, handled once in each room that follows. What a follower has handled is said in
  * its own schema, in the transaction of its own work.
  */
-export function openFacts({ databases, host, now, sole, log }: FactSetting): FactEngine {
+export function openFacts({ databases, host, now, sole, jetstream, log }: FactSetting): FactEngine {
   const writers = new Map<RoomName, Database>();
   // Rooms that are only read here: their own process numbers their facts, and may be the only one that is let to.
   const elsewhere = new Set<RoomName>();
@@ -75,6 +81,9 @@ export function openFacts({ databases, host, now, sole, log }: FactSetting): Fac
   const turns = new Map<RoomName, ReturnType<typeof inTurn>>();
   const handled = new Signal();
   const stopping = new AbortController();
+  const ending = new AbortController();
+  const carrying: Promise<void>[] = [];
+  setMaxListeners(0, stopping.signal, ending.signal); // each fact on its way listens
   const relay = openRelay(databases, () => [...writers.keys()].filter((room) => !elsewhere.has(room)), log);
   const owner = `${process.pid}-${newId()}`;
   const shares: Shares[] = [];
@@ -82,22 +91,27 @@ export function openFacts({ databases, host, now, sole, log }: FactSetting): Fac
   let followers: Follower[] = [];
   let running: Promise<void>[] = [];
 
+  const sourceOf = (room: RoomName, upstream: RoomName): Source =>
+    jetstream
+      ? receive(room, upstream, jetstream, list, log)
+      : {
+          news: relay.numbered(upstream),
+          next: (owned) => list(upstream, owned, BATCH),
+          received: () => 0,
+          stop: async () => {},
+        };
   const begin = async (): Promise<void> => {
     const byRoom = new Map<RoomName, Follow[]>();
     for (const follow of follows) byRoom.set(follow.room, [...(byRoom.get(follow.room) ?? []), follow]);
     const made = [...byRoom].map(([room, mine]) => {
       const upstreams = mine.map(({ upstream }) => upstream);
-      const news = (upstream: RoomName) => relay.numbered(upstream).fire();
+      const sources = new Map(upstreams.map((upstream) => [upstream, sourceOf(room, upstream)]));
+      const news = (upstream: RoomName) => sources.get(upstream)!.news.fire();
       const share = openShares(room, upstreams, mine[0]!.database, owner, sole, news, log);
       shares.push(share);
       const turn = turns.get(room)!;
       return mine.map((follow): Follower => {
-        const { upstream } = follow;
-        const source = {
-          news: relay.numbered(upstream),
-          next: (owned: Parameters<List>[1]) => list(upstream, owned, BATCH),
-          stop: async () => {},
-        };
+        const source = sources.get(follow.upstream)!;
         return { ...follow, shares: share, source, turn, handled, signal: stopping.signal, log, failure: null };
       });
     });
@@ -109,6 +123,7 @@ export function openFacts({ databases, host, now, sole, log }: FactSetting): Fac
     stopping.abort();
     handled.fire();
     for (const { source } of followers) source.news.fire();
+    for (const { source } of followers) await source.stop();
     await Promise.all(running);
     await Promise.all(shares.map((share) => share.stop()));
   };
@@ -116,7 +131,13 @@ export function openFacts({ databases, host, now, sole, log }: FactSetting): Fac
     const state = new Map(followers.map((follower) => [`${follower.room}/${follower.upstream}`, follower]));
     const rows = follows.map(({ room, upstream }) => {
       const follower = state.get(`${room}/${upstream}`);
-      return { room, upstream, owned: follower?.shares.owned(upstream).size ?? 0, failure: follower?.failure ?? null };
+      return {
+        room,
+        upstream,
+        owned: follower?.shares.owned(upstream).size ?? 0,
+        received: follower?.source.received() ?? 0,
+        failure: follower?.failure ?? null,
+      };
     });
     return standingOf(host, [...writers.keys()], rows);
   };
@@ -164,13 +185,20 @@ export function openFacts({ databases, host, now, sole, log }: FactSetting): Fac
         writers.set(upstream, await databases.room(upstream, new URL('file:///nonexistent/')));
       }
       await relay.start();
+      if (!jetstream) return;
+      for (const [room, database] of writers) {
+        if (!elsewhere.has(room)) carrying.push(carry(room, database, jetstream, relay, ending.signal, log));
+      }
     },
     begin,
     rest,
     lag: async () => lagOf(await standing()),
     stop: async () => {
       await rest();
+      ending.abort();
+      await jetstream?.stop();
       await relay.stop();
+      await Promise.all(carrying);
     },
   };
 }

@@ -15,6 +15,8 @@ export type Source = {
   readonly news: Signal;
   /** `through`: in these partitions nothing up to there was left out; null when the carrier cannot say. */
   next(owned: Owned): Promise<{ readonly facts: readonly Carried[]; readonly through: bigint | null }>;
+  /** Facts that JetStream brought and that were new here, since the start. */
+  received(): number;
   stop(): Promise<void>;
 };
 export type Follower = {

@@ -12,6 +12,7 @@ import { type Embedded, startEmbedded } from './embedded.ts';
 import { type FactEngine, openFacts } from './facts.ts';
 import { makeFolder } from './folder.ts';
 import { type GrpcServer, serve } from './grpc.ts';
+import { openJetStream } from './jetstream.ts';
 import { lockFolder } from './lock.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
@@ -75,7 +76,9 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log, duty) : null;
     let clock: RunningClock | null = null;
     let server: GrpcServer | null = null;
-    const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, log });
+    const jetstream = config.nats.url === '' ? null : openJetStream(config, log);
+    if (jetstream) open.push('NATS', () => jetstream.stop());
+    const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, jetstream, log });
     const conductor = stepping?.({ facts, inFlight: () => server?.inFlight() ?? 0 }) ?? null;
     clock = conductor ?? systemClock(log, duty);
 

@@ -23,9 +23,11 @@ export type FollowerStanding = {
   readonly parked: bigint;
   /** Partitions this process owns. */
   readonly owned: number;
+  /** Facts that JetStream brought, since the start; the others were listed. */
+  readonly received: number;
   readonly failure: string | null;
 };
-type Follows = { readonly room: RoomName; readonly upstream: RoomName; readonly owned: number; readonly failure: string | null };
+type Follows = Omit<FollowerStanding, 'position' | 'behind' | 'parked'>;
 
 /** One snapshot over all rooms of this process, so nothing can hide between two looks. */
 export async function standingOf(host: Database, rooms: readonly RoomName[], followers: readonly Follows[]): Promise<Standing> {
@@ -50,8 +52,7 @@ export async function standingOf(host: Database, rooms: readonly RoomName[], fol
     followers: followers.map((follower) => {
       const row = rows.find(({ room, upstream }) => room === follower.room && upstream === follower.upstream)!;
       const behind = (heads.get(follower.upstream) ?? 0n) - row.position;
-      const { room, upstream, owned, failure } = follower;
-      return { room, upstream, owned, failure, position: row.position, behind: behind > 0n ? behind : 0n, parked: row.open };
+      return { ...follower, position: row.position, behind: behind > 0n ? behind : 0n, parked: row.open };
     }),
   };
 }

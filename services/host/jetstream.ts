@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  DiscardPolicy,
+  type JetStreamClient,
+  type JetStreamManager,
+  type NatsConnection,
+  nanos,
+  StorageType,
+} from 'nats';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import type { RoomName } from './room.ts';
+
+/** A leader's death stops acknowledgements for up to five seconds; whoever gives up sooner only asks twice. */
+export const ASK_MS = 10_000;
+/** The carrier is bounded: the outbox is the record, and whoever fell behind lists from there. */
+const KEPT_MS = 7 * 24 * 3600_000;
+const KEPT_BYTES = 256 * 1024 * 1024;
+const DUPLICATES_MS = 120_000;
+
+export type Reached = { readonly client: JetStreamClient; readonly manager: JetStreamManager };
+export type JetStream = {
+  /** Null: reached now. Else why not, for people. */
+  away(): string | null;
+  /** Waits until the server has been reached once; afterwards the connection mends itself. */
+  reached(): Promise<Reached>;
+  /** The room's stream exists. */
+  streamOf(room: RoomName): Promise<string>;
+  stop(): Promise<void>;
+};
+
+export const subjectOf = (room: RoomName, partition: number): string => `facts.${room}.${partition}`;
+
+/** Connects in the background, for as long as it takes: a house whose NATS is away starts, and its followers list instead. */
+export function openJetStream(config: Config, log: Logger): JetStream {
+  const stopping = new AbortController();
+  let connection: NatsConnection | null = null;
+  let away: string | null = 'not reached yet';
+  let found: (reached: Reached) => void = () => {};
+  const first = new Promise<Reached>((done) => {
+    found = done;
+  });
+  const streams = new Map<RoomName, Promise<string>>();
+
+  const watch = async (on: NatsConnection): Promise<void> => {
+    for await (const { type, data } of on.status()) {
+      if (type === 'disconnect') away = 'the connection was lost';
+      else if (type === 'reconnect') away = null;
+      else if (type === 'error') away = String(data);
+      else continue;
+      log.warn({ nats: type, reason: away }, away === null ? 'NATS is back' : 'NATS is away; followers list from the outbox');
+    }
+  };
+  const reach = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        connection = await connect(optionsOf(config));
+        if (stopping.signal.aborted) return void (await connection.close());
+        away = null;
+        void watch(connection);
+        const manager = await connection.jetstreamManager({ timeout: ASK_MS, checkAPI: false });
+        found({ client: connection.jetstream({ timeout: ASK_MS }), manager });
+        return;
+      } catch (error) {
+        away = (error as Error).message;
+        log.warn({ reason: away }, 'NATS cannot be reached; it is tried again');
+        await pause(1000, undefined, { signal: stopping.signal }).catch(() => {});
+      }
+    }
+  };
+  const reaching = reach();
+
+  const made = async (room: RoomName): Promise<string> => {
+    const { manager } = await first;
+    const name = `facts_${room}`;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await manager.streams.add({
+          name,
+          subjects: [`facts.${room}.*`],
+          storage: StorageType.File,
+          discard: DiscardPolicy.Old,
+          num_replicas: config.nats.replicas,
+          max_age: nanos(KEPT_MS),
+          max_bytes: KEPT_BYTES,
+          duplicate_window: nanos(DUPLICATES_MS),
+        });
+        return name;
+      } catch (error) {
+        // Somebody made it with other bounds: theirs hold.
+        if (/already in use/.test((error as Error).message)) return name;
+        if (stopping.signal.aborted) throw error;
+        log.warn({ room, stream: name, reason: (error as Error).message }, 'the stream cannot be made; it is tried again');
+        await pause(Math.min(5000, 200 * 2 ** attempt), undefined, { signal: stopping.signal });
+      }
+    }
+  };
+
+  return {
+    away: () => away,
+    reached: () => first,
+    streamOf: (room) => {
+      const stream = streams.get(room) ?? made(room);
+      streams.set(room, stream);
+      stream.catch(() => streams.delete(room));
+      return stream;
+    },
+    stop: async () => {
+      stopping.abort();
+      await connection?.close();
+      await Promise.race([reaching, pause(1000)]);
+    },
+  };
+}
+
+/** Credentials come from a file (`.creds`, or `user:password`) or stand in the URL; they appear in no log. */
+function optionsOf({ nats, tls }: Config): ConnectionOptions {
+  const urls = nats.url.split(',').map((url) => new URL(url));
+  const named = urls.find(({ username }) => username !== '');
+  const file = nats.credentials === '' ? null : readFileSync(nats.credentials);
+  const creds = file?.includes('BEGIN NATS USER JWT') ?? false;
+  const [user, pass] = file && !creds ? file.toString('utf8').trim().split(/:(.*)/s) : [];
+  return {
+    servers: urls.map(({ host }) => host),
+    name: 'lachak',
+    ...(file && creds ? { authenticator: credsAuthenticator(file) } : {}),
+    ...(user !== undefined && pass !== undefined ? { user, pass } : {}),
+    ...(!file && named ? { user: decodeURIComponent(named.username), pass: decodeURIComponent(named.password) } : {}),
+    ...(urls.some(({ protocol }) => protocol === 'tls:')
+      ? { tls: tls.ca === '' ? {} : { caFile: tls.ca, ...(tls.cert === '' ? {} : { certFile: tls.cert, keyFile: tls.key }) } }
+      : {}),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    pingInterval: 5000,
+    maxPingOut: 2,
+    ignoreAuthErrorAbort: true,
+  };
+}

@@ -19,6 +19,8 @@ export type Driver = {
   apply(device: DeviceKey, instruction: Instruction): void;
   /** Takes the desired state back, early or when it has ended by itself; a device that no longer has it answers `ended` too. */
   release(device: DeviceKey, instruction: Instruction, ended: boolean): void;
+  /** The device has connected to another gateway since: what is left of its connection here is ended. */
+  drop?(device: DeviceKey): void;
   /**
    * Stepped time only: tells the devices it is `now` and resolves when each one that follows steps has sent all that belongs to it.
    * A silent one is waited for `boundMs` of wall time once, then no more until it speaks.
@@ -43,7 +45,7 @@ export type Heard = {
   /** What was given up because a queue was full or nobody was there to take it: counted, never kept. */
   lost(what: LostKind, count: number): void;
 };
-export type LostKind = 'command' | 'report' | 'frame' | 'word';
+export type LostKind = 'command' | 'report' | 'frame' | 'word' | 'telling';
 export type RefusedKind =
   | 'login'
   | 'publish'

@@ -1,25 +1,24 @@
-import { create } from '@bufbuild/protobuf';
-import { type Answer, Answer_Outcome, AnswerSchema } from '../gen/lachak/v1/devices_pb.ts';
-import { InstructionAnsweredSchema } from '../gen/lachak/v1/facts_pb.ts';
-import { Proof, ProofSource } from '../gen/lachak/v1/types_pb.ts';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Instant } from '../services/domain/interval.ts';
 import type { Deps, Tx } from '../services/host/room.ts';
 import { inTurn } from '../services/host/signal.ts';
+import { factsOf } from './answers.ts';
 import type { DeviceKey, Driver, Heard } from './driver.ts';
-import { type Live, unheard, withSample } from './live.ts';
-import type { Sample } from './proof.ts';
+import { type Holding, NotHeld } from './holding-service.ts';
+import { keyOf, openKnown } from './known-service.ts';
+import { type Live, withSample } from './live.ts';
+import { partOf } from './part.ts';
 import { type Deed, pursue, type Said, type Saying } from './pursuit.ts';
 import type { Pursuit } from './reconcile.ts';
 import type { ReportHub } from './report-service.ts';
 import * as store from './store.ts';
 
-/** What the room knows of a device beside its pursuits. */
-export type Known = { readonly device: DeviceKey; readonly protocol: string; readonly resourceId: string; readonly live: Live };
-
 /** The loop that brings devices to what is desired of them. */
 export type Pursuits = {
   readonly heard: Heard;
   live(device: DeviceKey): Live;
+  /** Empty: unknown here. */
+  protocolOf(device: DeviceKey): string;
   /** Changes pursuits by command: in turn with the loop, so that an answer and a command never overwrite each other. */
   command<T>(
     discom: string,
@@ -27,8 +26,11 @@ export type Pursuits = {
     work: (tx: Tx, found: readonly Pursuit[]) => Promise<{ changed: Pursuit[]; outcome: T }>,
   ): Promise<T>;
   /** A device was provisioned, or has other links now. */
-  know(row: Omit<store.DeviceRow, 'secret_digest' | 'organisation_id' | 'connected_at_ms'>): void;
+  know(row: Pick<store.DeviceRow, 'discom' | 'device_id' | 'protocol' | 'resource_id' | 'vendor' | 'model' | 'seen_at_ms'>): void;
   start(): Promise<void>;
+  /** These parts are this instance's to pursue from now on, or no longer. */
+  gained(parts: ReadonlySet<number>): Promise<void>;
+  lost(parts: ReadonlySet<number>): void;
   /** What the edge refused, and what it lost, since it started. */
   counts(): { readonly refused: Readonly<Record<string, number>>; readonly lost: Readonly<Record<string, number>> };
 };
@@ -36,27 +38,31 @@ export type Pursuits = {
 // A silent simulator may hold up a step so long, once.
 const STEP_BOUND_MS = 5000;
 const ROUNDS_AT_MOST = 20;
-const ANSWERS_PER_FACT = 500;
 /** Of one device, not yet looked at: while the database is away words wait, but not without end. */
 const MOST_SAYINGS = 200;
+/** What devices of others say is kept so long, wall ms, in case its holder is dead and we are next; and so much of it. */
+const OVERHEARD_MS = 10_000;
+const MOST_OVERHEARD = 20_000;
 /** At most one line about losses in this time, wall ms. */
 const COMPLAIN_MS = 10_000;
 
 export function openPursuits(
-  { clock, database, facts, log }: Deps,
-  driverOf: (protocol: string) => Driver | undefined,
+  deps: Deps,
+  driverOf: (protocol: string, device: DeviceKey) => Pick<Driver, 'apply' | 'release'> | undefined,
   drivers: () => readonly Driver[],
   reports: ReportHub,
+  holding: Holding,
 ): Pursuits {
-  const known = new Map<string, Known>();
+  const { clock, database, facts, log } = deps;
   const open = new Map<string, Map<string, Pursuit>>();
   const sayings = new Map<string, Saying[]>();
   const touched = new Set<string>();
   const dues = new Map<string, Instant>();
-  const unsaved = new Set<string>();
   const refused: Record<string, number> = {};
   const lost: Record<string, number> = {};
   let complainedAt = -COMPLAIN_MS;
+  const known = openKnown(deps, reports, holding.mine, (key) => open.has(key) && touch(key));
+  const { change, report } = known;
   const writing = inTurn();
   const converging = inTurn();
   let stepAt: Instant | null = null;
@@ -67,8 +73,14 @@ export function openPursuits(
     touched.add(key);
     if (first && started) waker.stir();
   };
+  let overheard: { device: DeviceKey; saying: Saying; at: number }[] = [];
   const say = (device: DeviceKey, saying: Saying): void => {
     const key = keyOf(device);
+    if (!holding.mine(device)) {
+      overheard.push({ device, saying, at: performance.now() });
+      if (overheard.length > MOST_OVERHEARD) overheard = recent(overheard.slice(-MOST_OVERHEARD / 2));
+      return;
+    }
     const mine = sayings.get(key) ?? [];
     mine.push(saying);
     if (mine.length > MOST_SAYINGS) {
@@ -78,26 +90,6 @@ export function openPursuits(
     sayings.set(key, mine);
     touch(key);
   };
-  const change = (device: DeviceKey, next: (live: Live) => Live): void => {
-    const key = keyOf(device);
-    const entry = known.get(key) ?? { device, protocol: '', resourceId: '', live: unheard };
-    known.set(key, { ...entry, live: next(entry.live) });
-    unsaved.add(key);
-    if (open.has(key)) touch(key);
-  };
-  const report = (device: DeviceKey, sample: Sample | null): void => {
-    const entry = known.get(keyOf(device))!;
-    reports.publish({
-      ...device,
-      resourceId: entry.resourceId,
-      at: sample?.at ?? clock.now(),
-      powerW: sample?.powerW ?? null,
-      registerWh: sample?.registerWh ?? null,
-      online: entry.live.online,
-      source: sample?.source ?? '',
-    });
-  };
-
   const heard: Heard = {
     online: (device) => {
       change(device, (live) => ({ ...live, online: true, session: live.session + 1, seenAt: clock.now() }));
@@ -142,7 +134,7 @@ export function openPursuits(
         const words = sayings.get(key) ?? [];
         taken.set(key, words);
         sayings.delete(key);
-        const result = pursue([...open.get(key)!.values()], known.get(key)?.live ?? unheard, words, now);
+        const result = pursue([...open.get(key)!.values()], known.live(deviceIn(key)), words, now);
         changed.push(...result.changed);
         said.push(...result.said);
         deeds.push(...result.deeds);
@@ -151,16 +143,23 @@ export function openPursuits(
       try {
         if (changed.length > 0) {
           await database.tx(async (tx) => {
+            await holding.guard(
+              tx,
+              changed.map((pursuit) => pursuit.instruction),
+            );
             await store.keepPursuits(tx, changed);
             for (const fact of factsOf(said, now)) await facts.publish(tx, fact);
           });
         }
       } catch (error) {
+        if (error instanceof NotHeld) await holding.look(); // what is no longer ours is forgotten, the rest is looked at again
         for (const key of keys) {
+          if (!open.has(key)) continue;
           touched.add(key); // nothing was forgotten: what was said is said again
           const words = [...taken.get(key)!, ...(sayings.get(key) ?? [])];
           if (words.length > 0) sayings.set(key, words.slice(-MOST_SAYINGS));
         }
+        if (error instanceof NotHeld) return false;
         throw error;
       }
       for (const pursuit of changed) remember(pursuit);
@@ -170,7 +169,7 @@ export function openPursuits(
       }
       for (const key of sayings.keys()) if (!open.has(key) && !touched.has(key)) sayings.delete(key);
       for (const { action, instruction, ended } of deeds) {
-        const driver = driverOf(known.get(keyOf(instruction))?.protocol ?? '');
+        const driver = driverOf(known.protocolOf(instruction), instruction);
         if (action === 'send') driver?.apply(instruction, instruction);
         else driver?.release(instruction, instruction, ended);
       }
@@ -180,6 +179,7 @@ export function openPursuits(
   const remember = (pursuit: Pursuit): void => {
     const key = keyOf(pursuit.instruction);
     const mine = open.get(key) ?? new Map<string, Pursuit>();
+    if (!holding.mine(pursuit.instruction)) return;
     if (pursuit.closed) mine.delete(pursuit.instruction.instructionId);
     else mine.set(pursuit.instruction.instructionId, pursuit);
     if (mine.size > 0) open.set(key, mine);
@@ -204,29 +204,31 @@ export function openPursuits(
         if (clock.stepped && sent) await step(now);
         else if (touched.size === 0) break;
       }
-      await keepSeen();
+      await known.keepSeen();
     });
 
-  const keepSeen = async (): Promise<void> => {
-    const rows = [...unsaved].flatMap((key) => {
-      const { device, live } = known.get(key)!;
-      return live.seenAt === null ? [] : [{ ...device, seenAt: live.seenAt, vendor: live.vendor, model: live.model }];
+  const patiently = async (work: () => Promise<void>): Promise<void> => {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (attempt === 60) throw error;
+        log.warn({ error: (error as Error).message }, 'what is wanted of devices could not be read; it is tried again');
+        await pause(500, undefined, { ref: false });
+      }
+    }
+  };
+  /** In turn with the loop: whatever is heard from now on is looked at after it. */
+  const load = (wanted: (device: DeviceKey) => boolean): Promise<void> =>
+    writing(async () => {
+      const rows = (await store.openPursuits(database)).filter((pursuit) => wanted(pursuit.instruction));
+      if (rows.some((pursuit) => known.protocolOf(pursuit.instruction) === ''))
+        for (const row of await store.allDevices(database)) known.know(row); // provisioned at another gateway
+      for (const pursuit of rows) {
+        remember(pursuit);
+        if (open.has(keyOf(pursuit.instruction))) touched.add(keyOf(pursuit.instruction));
+      }
     });
-    unsaved.clear();
-    await store.keepSeen(database, rows);
-  };
-
-  const know: Pursuits['know'] = (row) => {
-    const device = { discom: row.discom, deviceId: row.device_id };
-    const before = known.get(keyOf(device))?.live;
-    const live = before ?? {
-      ...unheard,
-      vendor: row.vendor,
-      model: row.model,
-      seenAt: row.seen_at_ms === null ? null : Number(row.seen_at_ms),
-    };
-    known.set(keyOf(device), { device, protocol: row.protocol, resourceId: row.resource_id, live });
-  };
 
   const waker = clock.wake('reconcile', {
     everywhere: true, // each instance looks after the devices that are connected to it
@@ -242,12 +244,17 @@ export function openPursuits(
 
   return {
     heard,
-    live: (device) => known.get(keyOf(device))?.live ?? unheard,
+    protocolOf: known.protocolOf,
+    live: known.live,
     counts: () => ({ refused, lost }),
     command: async (discom, instructionIds, work) => {
       const { changed, outcome } = await writing(async () => {
         const result = await database.tx(async (tx) => {
           const kept = await work(tx, await store.pursuitsOf(tx, discom, instructionIds));
+          await holding.guard(
+            tx,
+            kept.changed.map((pursuit) => pursuit.instruction),
+          );
           await store.keepPursuits(tx, kept.changed);
           return kept;
         });
@@ -257,48 +264,35 @@ export function openPursuits(
       for (const pursuit of changed) touch(keyOf(pursuit.instruction));
       return outcome;
     },
-    know,
+    know: known.know,
     start: async () => {
-      const rows = await store.openPursuits(database);
-      for (const pursuit of rows) remember(pursuit);
-      for (const row of await store.allDevices(database)) know(row);
-      for (const key of open.keys()) touched.add(key);
+      for (const row of await store.allDevices(database)) known.know(row);
+      await load(() => true);
       started = true;
       waker.stir();
+    },
+    gained: async (parts) => {
+      await patiently(() => load((device) => parts.has(partOf(device))));
+      const since = recent(overheard);
+      overheard = [];
+      for (const { device, saying } of since) say(device, saying);
+      if (started) waker.stir();
+    },
+    lost: (parts) => {
+      for (const key of [...open.keys()]) {
+        if (!parts.has(partOf(deviceIn(key)))) continue;
+        open.delete(key);
+        dues.delete(key);
+        touched.delete(key);
+        sayings.delete(key);
+      }
     },
   };
 }
 
-export const keyOf = ({ discom, deviceId }: DeviceKey): string => `${discom}/${deviceId}`;
-
-function* factsOf(said: readonly Said[], now: Instant) {
-  const byEvent = new Map<string, Said[]>();
-  for (const one of said) {
-    const event = `${one.instruction.discom}/${one.instruction.eventId}`;
-    byEvent.set(event, [...(byEvent.get(event) ?? []), one]);
-  }
-  for (const answers of byEvent.values()) {
-    const { discom, eventId } = answers[0]!.instruction;
-    for (let i = 0; i < answers.length; i += ANSWERS_PER_FACT) {
-      const value = create(InstructionAnsweredSchema, {
-        eventId,
-        answers: answers.slice(i, i + ANSWERS_PER_FACT).map((a) => answerOf(a, now)),
-      });
-      yield { discom, key: eventId, body: { case: 'instructionAnswered' as const, value } };
-    }
-  }
-}
-
-const proofs = [Proof.L0_SENT, Proof.L1_ACCEPTED, Proof.L2_APPLIED, Proof.L3_MEASURED] as const;
-const answerOf = ({ instruction, outcome, proof, reason }: Said, now: Instant): Answer =>
-  create(AnswerSchema, {
-    instructionId: instruction.instructionId,
-    eventId: instruction.eventId,
-    resourceId: instruction.resourceId,
-    deviceId: instruction.deviceId,
-    outcome: Answer_Outcome[outcome],
-    proof: proofs[proof],
-    proofSource: proof === 3 ? ProofSource.DEVICE_METER : ProofSource.PROOF_SOURCE_UNSPECIFIED,
-    reason,
-    atMs: BigInt(now),
-  });
+const recent = <T extends { readonly at: number }>(all: readonly T[]): T[] =>
+  all.filter(({ at }) => at > performance.now() - OVERHEARD_MS);
+const deviceIn = (key: string): DeviceKey => {
+  const cut = key.lastIndexOf('/');
+  return { discom: key.slice(0, cut), deviceId: key.slice(cut + 1) };
+};

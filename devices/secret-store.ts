@@ -1,6 +1,7 @@
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { invalid } from '../services/domain/outcome.ts';
 
 /** Device secrets: made from the pepper, never stored. Whoever has the database alone has none of them. */
 export type Secrets = {
@@ -20,9 +21,9 @@ export function brokerPassword(secret: string, salt: Uint8Array = randomBytes(12
   return `$7$${ROUNDS}$${Buffer.from(salt).toString('base64')}$${hash.toString('base64')}`;
 }
 
-/** Reads the pepper of this installation, making it (0600) the first time. */
-export function openSecrets(folder: string): Secrets {
-  const pepper = pepperIn(folder);
+/** Reads the pepper of this installation: from `file`, or from the folder, where it is made (0600) the first time. */
+export function openSecrets(folder: string, file: string): Secrets {
+  const pepper = file === '' ? pepperIn(folder) : pepperOf(file);
   const digest = (secret: string): Uint8Array => createHmac('sha256', pepper).update(`digest\u0000${secret}`).digest();
   return {
     make: (discom, deviceId, commandId) =>
@@ -34,6 +35,20 @@ export function openSecrets(folder: string): Secrets {
     // 120 random bits need no slow hash; a reconnect storm of 20 000 chargers would not survive one.
     matches: (secret, kept) => timingSafeEqual(digest(secret), kept),
   };
+}
+
+function pepperOf(file: string): Buffer {
+  try {
+    const pepper = readFileSync(file);
+    if (pepper.length < 32) throw new Error('it has fewer than 32 bytes');
+    return pepper;
+  } catch (error) {
+    throw invalid(
+      'config_invalid',
+      `devices.pepperFile cannot be used: ${(error as Error).message}; it is the file pepper in the folder of the first devices room, the same for all`,
+      'devices.pepperFile',
+    );
+  }
 }
 
 function pepperIn(folder: string): Buffer {

@@ -1,21 +1,25 @@
 import { createHash } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
-import { type DesiredState, Devices, ProvisionDeviceRequestSchema } from '../gen/lachak/v1/devices_pb.ts';
+import { connect } from 'nats';
+import { Devices, ProvisionDeviceRequestSchema } from '../gen/lachak/v1/devices_pb.ts';
 import { Registry } from '../gen/lachak/v1/registry_pb.ts';
-import { Direction } from '../gen/lachak/v1/types_pb.ts';
-import { DAY, type Instant } from '../services/domain/interval.ts';
+import { DAY } from '../services/domain/interval.ts';
 import { conflict, forbidden, invalid, notFound, type Refusal } from '../services/domain/outcome.ts';
 import { once } from '../services/host/command.ts';
-import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../services/host/room.ts';
+import { newId } from '../services/host/ids.ts';
+import { optionsOf } from '../services/host/jetstream.ts';
+import { bind, type Caller, type Database, type Deps, type Room, type RoomMaker } from '../services/host/room.ts';
 import { externalBroker } from './broker-service.ts';
-import type { Authenticate, Driver, Protocol } from './driver.ts';
+import { openDesired } from './desired-service.ts';
+import type { Authenticate, DeviceKey, Driver, Protocol } from './driver.ts';
 import { protocols } from './driver.ts';
+import { type Gateways, openGateways } from './gateways-service.ts';
+import { alone, sharedHolding } from './holding-service.ts';
 import { embeddedEntry, ROOM_USER } from './mqtt/broker.ts';
 import { flexDriver } from './mqtt/flex.ts';
 import { ocppDriver } from './ocpp/csms.ts';
 import type { ChargingMemory } from './ocpp/station.ts';
 import { openPursuits, type Pursuits } from './pursuit-service.ts';
-import type { Instruction, Pursuit } from './reconcile.ts';
 import { type Report, reportHub } from './report-service.ts';
 import { brokerPassword, openSecrets, type Secrets } from './secret-store.ts';
 import * as store from './store.ts';
@@ -25,25 +29,32 @@ export const room: RoomMaker = { name: 'devices', migrations: new URL('./migrati
 
 function make(deps: Deps): Room {
   const { clock, database, facts, log, config, folder } = deps;
-  const secrets = openSecrets(folder);
+  const secrets = openSecrets(folder, config.devices.pepperFile);
   const reports = reportHub((count) => pursuits.heard.lost('report', count));
   const drivers = new Map<string, Driver>();
+  const several = config.nats.url !== '';
+  const gatewayId = newId();
+  const holding = several ? sharedHolding(database, gatewayId, clock.stepped, log) : alone;
   const pursuits: Pursuits = openPursuits(
     deps,
-    (protocol) => drivers.get(protocol),
+    (protocol, device) => gateways?.elsewhere(device) ?? drivers.get(protocol),
     () => [...drivers.values()],
     reports,
+    holding,
   );
-  const authenticate = authentication(deps, secrets);
+  const gateways = several
+    ? openGateways(gatewayId, () => connect({ ...optionsOf(config), waitOnFirstConnect: true }), pursuits.heard, log)
+    : null;
+  const desired = openDesired(deps, pursuits, holding, gateways);
+  // What connects to this process is told to the others; what an external broker says they hear themselves.
+  const heard = gateways?.heard ?? pursuits.heard;
+  const authenticate = authentication(deps, secrets, pursuits, gateways);
   const broker = externalBroker(config.mqtt, database, log);
   const entry = broker?.entry ?? embeddedEntry({ ...config.mqtt, authenticate, refused: pursuits.heard.refused });
   // One folder, one process at a time: its session at the broker is its own, and the same after a restart.
   const clientId = `${ROOM_USER}-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`;
-  drivers.set('flex/1', flexDriver({ entry, clock, heard: pursuits.heard, log, clientId }));
-  drivers.set(
-    'ocpp1.6',
-    ocppDriver({ ...config.ocpp, clock, authenticate, heard: pursuits.heard, log, memory: chargingMemory(deps) }),
-  );
+  drivers.set('flex/1', flexDriver({ entry, clock, heard: broker ? pursuits.heard : heard, log, clientId }));
+  drivers.set('ocpp1.6', ocppDriver({ ...config.ocpp, clock, authenticate, heard, log, memory: chargingMemory(deps) }));
 
   return {
     bindings: [
@@ -99,8 +110,8 @@ function make(deps: Deps): Room {
             repeatedCommand: repeated,
           };
         },
-        apply: ({ states }, { discom }) => apply(deps, pursuits, discom, states),
-        release: ({ instructionIds, reason }, { discom }) => release(pursuits, discom, instructionIds, reason),
+        apply: (request, { discom }) => desired.apply(request, discom),
+        release: (request, { discom }) => desired.release(request, discom),
         listDevices: async ({ page, search }, caller) => {
           const size = Math.min(page?.size || 100, 1000);
           const organisation = scoped(caller) ? caller.organisation : null;
@@ -120,7 +131,15 @@ function make(deps: Deps): Room {
       }),
     ],
     start: async () => {
+      await checkPepper(database, secrets);
       await pursuits.start();
+      await holding.start({
+        gained: (parts) => pursuits.gained(parts).catch((error) => log.error({ error }, 'devices are not pursued')),
+        lost: (parts) => pursuits.lost(parts),
+        died: (gateway) => gateways?.died(gateway),
+      });
+      const driverOf = (device: DeviceKey) => drivers.get(pursuits.protocolOf(device));
+      await gateways?.start({ driverOf, asked: desired.asked });
       await broker?.start();
       for (const driver of drivers.values()) await driver.start();
       deps.announce('mqtt', drivers.get('flex/1')!.endpoint());
@@ -129,102 +148,13 @@ function make(deps: Deps): Room {
     stop: async () => {
       broker?.stop();
       await Promise.all([...drivers.values()].map((driver) => driver.stop()));
+      await holding.stop();
+      await gateways?.stop();
       const counts = pursuits.counts();
       if (Object.keys({ ...counts.refused, ...counts.lost }).length > 0)
         log.info(counts, 'what the edge refused and lost since it started');
     },
   };
-}
-
-async function apply(deps: Deps, pursuits: Pursuits, discom: string, states: readonly DesiredState[]) {
-  const now = deps.clock.now();
-  const refused: { instructionId: string; code: string; message: string }[] = [];
-  const taken = await pursuits.command(
-    discom,
-    states.map((s) => s.instructionId),
-    async (tx, found) => {
-      const ids = [...new Set(states.map((s) => s.deviceId))];
-      const devices = new Map((await store.devicesByIds(tx, discom, ids)).map((row) => [row.device_id, row]));
-      const slots = await store.slotsOf(tx, discom, ids);
-      const changed = new Map<string, Pursuit>();
-      let accepted = 0;
-      for (const state of states) {
-        const fault = desiredFault(state, devices.get(state.deviceId), now);
-        if (fault) {
-          refused.push({ instructionId: state.instructionId, code: fault.code, message: fault.message });
-          continue;
-        }
-        accepted++;
-        const id = `${state.deviceId}/${state.instructionId}`;
-        const before =
-          changed.get(id) ??
-          found.find((p) => p.instruction.deviceId === state.deviceId && p.instruction.instructionId === state.instructionId);
-        const slot = before?.instruction.slot ?? slots.get(state.deviceId) ?? 0;
-        if (!before) slots.set(state.deviceId, slot + 1);
-        const instruction = instructionOf(discom, state, slot);
-        if (before && same(before.instruction, instruction)) continue;
-        // Other content under the same instruction, an earlier end for one: told anew, unless the device's last word has been said.
-        if (before?.closed) continue;
-        changed.set(id, { ...(before ?? fresh), instruction, attempts: 0, sentAt: null, outcome: before?.outcome ?? null });
-      }
-      return { changed: [...changed.values()], outcome: accepted };
-    },
-  );
-  return { taken, refused };
-}
-
-const fresh = {
-  outcome: null,
-  proof: 0,
-  reason: '',
-  attempts: 0,
-  sentAt: null,
-  session: 0,
-  release: null,
-  beforeW: null,
-  closed: false,
-} as const;
-
-async function release(pursuits: Pursuits, discom: string, instructionIds: readonly string[], reason: string) {
-  const taken = await pursuits.command(discom, instructionIds, async (_tx, found) => {
-    const changed = found
-      .filter((p) => !p.closed && p.release === null)
-      .map((p) => ({ ...p, release: reason || 'released', attempts: 0, sentAt: null }));
-    return { changed, outcome: { known: new Set(found.map((p) => p.instruction.instructionId)) } };
-  });
-  const unknown = instructionIds.filter((id) => !taken.known.has(id));
-  return {
-    taken: instructionIds.length - unknown.length,
-    refused: unknown.map((instructionId) => ({
-      instructionId,
-      code: 'instruction_not_found',
-      message: `no device was ever asked for ${instructionId}`,
-    })),
-  };
-}
-
-function desiredFault(state: DesiredState, device: store.DeviceRow | undefined, now: Instant): Refusal | null {
-  if (state.instructionId === '' || state.instructionId.length > 100)
-    return invalid('instruction_id_missing', 'an instruction needs an id of at most 100 characters', 'instruction_id');
-  if (state.eventId === '') return invalid('event_id_missing', 'an instruction belongs to an event', 'event_id');
-  if (!device) return notFound('device_not_found', `there is no device ${state.deviceId}`, 'device_id');
-  // A resource may name any device in the registry; whose it is was said when its secret was made.
-  if (device.resource_id !== '' && device.resource_id !== state.resourceId)
-    return conflict('device_of_another', `${state.deviceId} is not the device of ${state.resourceId}`, 'device_id');
-  if (!state.valid || state.valid.endMs <= state.valid.startMs)
-    return invalid('interval_must_be_positive', 'the end must lie after the start', 'valid');
-  if (Number(state.valid.endMs) <= now) return invalid('interval_is_over', 'the interval has ended already', 'valid');
-  if (state.direction === Direction.DIRECTION_UNSPECIFIED) return invalid('direction_missing', 'say SHED or ABSORB', 'direction');
-  if (state.hasMaxPower && state.maxPowerW < 0n)
-    return invalid('power_must_not_be_negative', 'no device can be made to export', 'max_power_w');
-  if (!Number.isFinite(state.setpointDeltaC) || Math.abs(state.setpointDeltaC) > 10)
-    return invalid('setpoint_delta_out_of_range', 'at most 10 °C either way', 'setpoint_delta_c');
-  if (state.direction === Direction.ABSORB && state.hasMaxPower && state.maxPowerW === 0n)
-    return invalid('power_missing', 'to absorb, say up to how many watts; zero would be the opposite', 'max_power_w');
-  // A charger takes what the car asks for: more can be offered, not forced, and only up to a power that is said.
-  if (device.protocol === 'ocpp1.6' && state.direction === Direction.ABSORB && !state.hasMaxPower)
-    return invalid('power_missing', 'a charger is offered more up to a power: say max_power_w', 'max_power_w');
-  return null;
 }
 
 function provisionFault(deviceId: string, protocol: string): Refusal | null {
@@ -255,14 +185,28 @@ async function ownResource({ connect }: Deps, discom: string, organisation: stri
 }
 
 const authentication =
-  ({ clock, database }: Deps, secrets: Secrets): Authenticate =>
+  ({ clock, database }: Deps, secrets: Secrets, pursuits: Pursuits, gateways: Gateways | null): Authenticate =>
   async (deviceId, secret, protocol) => {
     const row = await store.deviceById(database, deviceId);
     if (!row || row.protocol !== protocol) return 'unknown_device';
     if (!secrets.matches(secret, row.secret_digest)) return 'wrong_secret';
     if (row.connected_at_ms === null) await store.markConnected(database, row.discom, deviceId, clock.now());
-    return { discom: row.discom, deviceId };
+    const device = { discom: row.discom, deviceId };
+    pursuits.know(row);
+    if (gateways) gateways.loggedIn(device, await store.countLogin(database, row.discom, deviceId));
+    return device;
   };
+
+/** Another pepper would refuse every device: better not to start. */
+async function checkPepper(database: Database, secrets: Secrets): Promise<void> {
+  const own = secrets.digest('pepper');
+  if (Buffer.compare(await store.pepperProof(database, own), own) === 0) return;
+  throw invalid(
+    'config_invalid',
+    "this devices room has another pepper than the one that made the devices' secrets: give it that file (devices.pepperFile)",
+    'devices.pepperFile',
+  );
+}
 
 const FRAMES_KEPT_MS = 90 * DAY;
 
@@ -283,28 +227,6 @@ function chargingMemory({ clock, database }: Deps): ChargingMemory {
 }
 
 // Conversions.
-
-function instructionOf(discom: string, state: DesiredState, slot: number): Instruction {
-  const valid = { start: Number(state.valid!.startMs), end: Number(state.valid!.endMs) };
-  return {
-    discom,
-    deviceId: state.deviceId,
-    instructionId: state.instructionId,
-    eventId: state.eventId,
-    resourceId: state.resourceId,
-    valid,
-    direction: state.direction === Direction.ABSORB ? 'absorb' : 'shed',
-    level: Math.min(3, Math.max(1, state.level)),
-    maxPowerW: state.hasMaxPower ? Number(state.maxPowerW) : null,
-    setpointDeltaC: state.setpointDeltaC,
-    randomStartS: state.randomStartS,
-    randomEndS: state.randomEndS,
-    expiresAt: state.expiresAtMs > 0n ? Number(state.expiresAtMs) : valid.end,
-    slot,
-  };
-}
-
-const same = (a: Instruction, b: Instruction): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 function deviceOf(row: store.DeviceRow, pursuits: Pursuits) {
   const live = pursuits.live({ discom: row.discom, deviceId: row.device_id });

@@ -43,6 +43,22 @@ export async function keepDevice(
   );
 }
 
+/** How often the device has logged in anywhere, now once more. */
+export async function countLogin(db: Queryable, discom: string, deviceId: string): Promise<number> {
+  const [row] = await db.query<{ logins: bigint }>(
+    'update device set logins = logins + 1 where discom = $1 and device_id = $2 returning logins',
+    [discom, deviceId],
+  );
+  return Number(row?.logins ?? 0);
+}
+
+/** The proof that the first gateway left; the same for all with its pepper. */
+export async function pepperProof(db: Queryable, proof: Uint8Array): Promise<Uint8Array> {
+  await db.query('insert into pepper (proof) values ($1) on conflict do nothing', [proof]);
+  const [row] = await db.query<{ proof: Uint8Array }>('select proof from pepper');
+  return row!.proof;
+}
+
 export async function markConnected(db: Queryable, discom: string, deviceId: string, at: Instant): Promise<void> {
   await db.query('update device set connected_at_ms = $3 where discom = $1 and device_id = $2 and connected_at_ms is null', [
     discom,
@@ -138,6 +154,18 @@ export async function pursuitsOf(db: Queryable, discom: string, instructionIds: 
       instructionIds,
     ])
   ).map(pursuitOf);
+}
+
+/** Which devices were ever asked for these. */
+export async function devicesOf(
+  db: Queryable,
+  discom: string,
+  instructionIds: readonly string[],
+): Promise<{ device_id: string; instruction_id: string }[]> {
+  return db.query('select device_id, instruction_id from instruction where discom = $1 and instruction_id = any($2)', [
+    discom,
+    instructionIds,
+  ]);
 }
 
 /** How many instructions each device ever had: the next slot. */

@@ -165,6 +165,7 @@ export function ocppDriver({ host, port, clock, authenticate, heard, log, memory
           log.error({ device: deviceId, error }, 'a profile could not be cleared'),
         );
     },
+    drop: ({ deviceId }) => stations.get(deviceId)?.link.terminate(),
     step: async (_now, boundMs) => {
       step++;
       for (const station of stations.values()) {

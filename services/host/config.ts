@@ -41,6 +41,8 @@ export type Config = {
     readonly pidFile: string;
   };
   readonly ocpp: { readonly host: string; readonly port: number };
+  /** The pepper of device secrets, the same file's bytes for every instance of the room; empty = the one in its folder. */
+  readonly devices: { readonly pepperFile: string };
   /** Address of the rooms' gRPC server; empty = Unix socket `<folder>/lachak.sock`. */
   readonly grpc: { readonly address: string };
   /** Where rooms of other processes are: addresses with commas between, several = instances that take turns. All empty = all are here. */
@@ -74,6 +76,7 @@ export const defaults: Config = {
   gateway: { host: '127.0.0.1', port: 8080, issuer: '', rateLimitPerMinute: 600 },
   mqtt: { host: '127.0.0.1', port: 1883, url: '', deviceUrl: '', passwordFile: '', filesFolder: '', pidFile: '' },
   ocpp: { host: '127.0.0.1', port: 8887 },
+  devices: { pepperFile: '' },
   grpc: { address: '' },
   rooms: noRoom,
   tls: { ca: '', cert: '', key: '' },
@@ -207,6 +210,7 @@ export const settings: readonly Setting[] = [
   { key: 'mqtt.pidFile', read: text, allowed: 'a file', says: "the broker's pid file, to have it read them again" },
   { key: 'ocpp.host', read: filled, allowed: 'a host or address', says: 'where charge points connect' },
   { key: 'ocpp.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
+  { key: 'devices.pepperFile', read: text, allowed: 'a file', says: "the pepper of devices' secrets, for several devices rooms" },
   {
     key: 'grpc.address',
     read: grpcAddress,

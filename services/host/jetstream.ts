@@ -118,7 +118,8 @@ export function openJetStream(config: Config, log: Logger): JetStream {
 }
 
 /** Credentials come from a file (`.creds`, or `user:password`) or stand in the URL; they appear in no log. */
-function optionsOf({ nats, tls }: Config): ConnectionOptions {
+/** Who we are at NATS, and where it is; a lost connection is made again for ever. */
+export function optionsOf({ nats, tls }: Config): ConnectionOptions {
   const urls = nats.url.split(',').map((url) => new URL(url));
   const named = urls.find(({ username }) => username !== '');
   const file = nats.credentials === '' ? null : readFileSync(nats.credentials);

@@ -153,6 +153,17 @@ export async function conditioner(deviceId: string, secret: string, url: string)
   return { deviceId, heard, stop: () => client.endAsync(true) };
 }
 
+/** How many parts of the devices each gateway holds, in order. */
+export async function sharesIn(databaseUrl: string): Promise<number[]> {
+  const client = new pg.Client(databaseUrl);
+  await client.connect();
+  const { rows } = await client.query<{ n: number }>(
+    'select count(*)::int as n from devices.part where holder is not null group by holder order by 1',
+  );
+  await client.end();
+  return rows.map(({ n }) => n);
+}
+
 /** Every answer the house published, as `<device> <instruction> <outcome> <proof>`, in order. */
 export async function answersIn(databaseUrl: string): Promise<string[]> {
   const client = new pg.Client(databaseUrl);

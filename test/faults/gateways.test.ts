@@ -6,7 +6,7 @@ import { Direction } from '../../gen/lachak/v1/types_pb.ts';
 import { type Mosquitto, startMosquitto } from '../servers/mosquitto.ts';
 import { type NatsServers, startNats } from '../servers/nats.ts';
 import { type Postgres15, startPostgres15 } from '../servers/postgres15.ts';
-import { answersIn, charger, conditioner, type Gateway, startGateway } from './gateway-pair.ts';
+import { answersIn, charger, conditioner, type Gateway, sharesIn, startGateway } from './gateway-pair.ts';
 import { freePorts } from './house.ts';
 
 /*
@@ -88,6 +88,7 @@ afterAll(async () => {
 
 test('either gateway takes a command for any device, and finds it', async () => {
   await patiently(async () => expect([await onlineAt(one), await onlineAt(two)]).toEqual([2 * COUNT, 2 * COUNT]));
+  await patiently(async () => expect(await sharesIn(postgres.url)).toEqual([32, 32])); // a new holder tells everything again
   await wish(two, 'first');
   await patiently(() => expect(limited()).toBe(COUNT));
   await patiently(() => expect(acs.every((ac) => ac.heard.length > 0)).toBe(true));

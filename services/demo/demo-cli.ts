@@ -7,6 +7,7 @@ import { defaults } from '../host/config.ts';
 import { type Host, startHost } from '../host/host.ts';
 import { openLog } from '../host/log.ts';
 import type { RoomMaker } from '../host/room.ts';
+import { startApart } from './apart.ts';
 import { openDesk } from './desk.ts';
 import { AGGREGATOR, homes, participantOf } from './homes.ts';
 import { ownReadings } from './london.ts';
@@ -20,6 +21,7 @@ server run in this process; the devices are clients on real sockets.
 
   --out DIR         where statements, keys, cores and readings are left (default demo-out; emptied first)
   --readings FILE   your own half-hourly readings (meter_id,interval_start,import_wh,export_wh; CSV or gzip) as the homes
+  --apart           each room a process of its own, with certificates between them and a PostgreSQL login each; the same statements
   --seed N          other homes, weather and tempers (default 1); the same seed gives the same statements
   --port N          of the console (default: a free one)
   --serve           stay up afterwards, to look around in the console
@@ -36,6 +38,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     seed: { type: 'string' },
     port: { type: 'string' },
     serve: { type: 'boolean' },
+    apart: { type: 'boolean' },
     pace: { type: 'string' },
   });
   if (values.help) {
@@ -68,9 +71,12 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     mqtt: { ...defaults.mqtt, port: 0 },
     ocpp: { ...defaults.ocpp, port: 0 },
   };
-  const host = await startHost({ config, rooms: roster, log: openLog({ ...config, log: { level: 'warn' } }) });
+  const log = openLog({ ...config, log: { level: 'warn' } });
+  const house = values.apart ? await startApart(config, roster, log) : alone(await startHost({ config, rooms: roster, log }));
+  const { host } = house;
   try {
-    say(`${roster.length} rooms are up on embedded PostgreSQL, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
+    const how = values.apart ? ', each a process of its own,' : '';
+    say(`${roster.length} rooms${how} are up on embedded PostgreSQL, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
     await openAccounts(host);
     const console = `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD})`;
     if (paceMs > 0) process.stdout.write(`${console}\n`);
@@ -89,9 +95,11 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     });
     return EXIT.done;
   } finally {
-    await host.stop();
+    await house.stop();
   }
 }
+
+const alone = (host: Host) => ({ host, stop: () => host.stop() });
 
 async function openAccounts(host: Host): Promise<void> {
   const access = host.connectAs('demo')(Access);

@@ -22,6 +22,8 @@ export type GrpcServer = {
   readonly address: string;
   /** Unary calls being answered now: a stepped clock does not move while there are any. */
   inFlight(): number;
+  /** Unary calls taken since the start. */
+  served(): number;
   /** What the health service says: SERVING, or NOT_SERVING while something that is needed is away, or when it drains. */
   ready(serving: boolean): void;
   /** No new calls; running ones get `graceMs`, then are cut. */
@@ -46,13 +48,19 @@ export async function serve(
   });
   const health = new HealthImplementation({ '': 'SERVING' });
   health.addToServer(server);
-  const running = { unary: 0 };
-  for (const { service, handlers } of bindings) {
+  const running = { unary: 0, served: 0 };
+  for (const { service, handlers, aside = false } of bindings) {
     const implementation: UntypedServiceImplementation = {};
     for (const method of service.methods) {
       const handler = handlers[method.localName as keyof typeof handlers] as Handler | undefined;
       if (handler)
-        implementation[method.localName] = guarded(method, handler, { verify, log, running, certified: tls !== null }) as never;
+        implementation[method.localName] = guarded(method, handler, {
+          verify,
+          log,
+          running,
+          aside,
+          certified: tls !== null,
+        }) as never;
     }
     server.addService(definitionOf(service.methods), implementation);
     health.setStatus(service.typeName, 'SERVING');
@@ -69,6 +77,7 @@ export async function serve(
   return {
     address: socket === null ? `${address.slice(0, address.lastIndexOf(':'))}:${port}` : address,
     inFlight: () => running.unary,
+    served: () => running.served,
     ready: (serving) => {
       for (const name of ['', ...bindings.map(({ service }) => service.typeName)])
         health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
@@ -126,7 +135,13 @@ function received(method: DescMethod, bytes: Buffer): unknown {
 }
 
 type Handler = (request: unknown, caller: Caller) => Promise<unknown> | AsyncIterable<unknown>;
-type Means = { verify: (token: string) => Promise<Identity>; log: Logger; running: { unary: number }; certified: boolean };
+type Means = {
+  verify: (token: string) => Promise<Identity>;
+  log: Logger;
+  running: { unary: number; served: number };
+  aside: boolean;
+  certified: boolean;
+};
 // The parts of grpc-js's four call types that are used here.
 type Call = AsyncIterable<unknown> & {
   request: unknown;
@@ -141,7 +156,7 @@ type Call = AsyncIterable<unknown> & {
   emit(event: 'error', error: unknown): void;
 };
 
-function guarded(method: DescMethod, handler: Handler, { verify, log, running, certified }: Means) {
+function guarded(method: DescMethod, handler: Handler, { verify, log, running, aside, certified }: Means) {
   const path = pathOf(method);
   const roles = hasOption(method, allow) ? getOption(method, allow).map((role) => WireRole[role].toLowerCase() as Role) : [];
   const streams = method.methodKind === 'server_streaming';
@@ -154,7 +169,9 @@ function guarded(method: DescMethod, handler: Handler, { verify, log, running, c
       unary && call.getDeadline() === Number.POSITIVE_INFINITY
         ? setTimeout(() => hangUp.abort(late(path)), UNARY_DEADLINE_MS)
         : undefined;
-    if (unary) running.unary++;
+    const counted = unary && !aside;
+    if (counted) running.unary++;
+    if (counted) running.served++;
     try {
       const said = {
         token: text(call, 'authorization').replace(/^Bearer /i, ''),
@@ -181,7 +198,7 @@ function guarded(method: DescMethod, handler: Handler, { verify, log, running, c
       else answer!(told);
     } finally {
       clearTimeout(limit);
-      if (unary) running.unary--;
+      if (counted) running.unary--;
     }
   };
 }

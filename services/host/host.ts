@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { Clock as ClockService } from '../../gen/lachak/v1/host_pb.ts';
+import { ClockAgent, Clock as ClockService } from '../../gen/lachak/v1/host_pb.ts';
 import { conflict, invalid } from '../domain/outcome.ts';
+import { roomNames } from './arrows.ts';
 import { openTokens, type Tokens } from './auth.ts';
 import { type RunningClock, systemClock } from './clock.ts';
 import { type Config, databaseOf, isApart } from './config.ts';
@@ -14,10 +15,11 @@ import { makeFolder } from './folder.ts';
 import { type GrpcServer, serve } from './grpc.ts';
 import { openJetStream } from './jetstream.ts';
 import { lockFolder } from './lock.ts';
+import { agentBinding, type Mover, moverThere } from './mover.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
 import { openTls } from './tls.ts';
-import { expectGuarded, openWires } from './wires.ts';
+import { expectGuarded, openWires, type Wires } from './wires.ts';
 
 /** A running house: some rooms, their stores and their clock, in this process. */
 export type Host = {
@@ -73,14 +75,16 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       : alone;
 
     const own = await databases.host();
-    const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log, duty) : null;
+    const conducts = !isApart(config) || (await coming).some(({ name }) => name === 'gateway');
+    const stepping = config.clock === 'stepped' ? await steppedClock(own, config.clockStart, log, { duty, conducts }) : null;
     let clock: RunningClock | null = null;
     let server: GrpcServer | null = null;
     const jetstream = config.nats.url === '' ? null : openJetStream(config, log);
     if (jetstream) open.push('NATS', () => jetstream.stop());
     const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, jetstream, log });
-    const conductor = stepping?.({ facts, inFlight: () => server?.inFlight() ?? 0 }) ?? null;
-    clock = conductor ?? systemClock(log, duty);
+    const calls = { inFlight: () => server?.inFlight() ?? 0, served: () => server?.served() ?? 0 };
+    const stepped = stepping?.({ facts, calls }) ?? null;
+    clock = stepped?.clock ?? systemClock(log, duty);
 
     const schemas = new Map<RoomName, Promise<{ database: Database; facts: Facts }>>();
     const schema = (room: RoomName, migrations = new URL('file:///nonexistent/')) => {
@@ -94,11 +98,14 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const here = rooms.map(({ name }) => name);
     const tls = openTls(config, here);
     expectGuarded(address, tls);
-    const wires = openWires(config, here, tls);
+    const wires = openWires(config, here, tls, tokens);
     const connectAs =
       (room: string): Connect =>
       (service) =>
-        lazily(() => wires.to(service, room).client(service, (discom) => tokens.ofRoom(room, discom)));
+        lazily(() => wires.to(service, room).client(service, wires.own(room)));
+
+    // Where rooms are apart, the gateway's process moves the clocks of the others.
+    const conductor = (conducts && stepped?.conductor(() => moversElsewhere(config, wires))) || null;
 
     const announced = new Map<string, string>();
     const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
@@ -117,7 +124,11 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     });
 
     server = await serve(
-      [...made.flatMap((room) => room.bindings), clockBinding(conductor, clock)],
+      [
+        ...made.flatMap((room) => room.bindings),
+        clockBinding(conductor, clock),
+        ...(stepped ? [agentBinding(stepped.mover)] : []),
+      ],
       address,
       tokens.verify,
       log,
@@ -163,6 +174,16 @@ export async function startHost({ config, rooms: coming, log, careless = false }
 /** True when PostgreSQL is a server of somebody else's: other processes may use the same schemas. */
 const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>
   databaseUrl !== '' || Object.values(databaseUrls).some((url) => url !== '');
+
+/** One for each other process, those upstream first. */
+function moversElsewhere(config: Config, wires: Wires): Mover[] {
+  const places = new Map<string, RoomName>();
+  for (const room of roomNames.filter((name) => name !== 'gateway'))
+    for (const address of config.rooms[room].split(',').filter(Boolean)) if (!places.has(address)) places.set(address, room);
+  return [...places].map(([address, room]) =>
+    moverThere(room, wires.toAddress(address, room).client(ClockAgent, wires.own('gateway'))),
+  );
+}
 
 function expectApart(config: Config): void {
   if (!isServed(config))

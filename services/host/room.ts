@@ -102,7 +102,12 @@ export type Handlers<S extends DescService> = {
         ? ClientStream<S['method'][K]>
         : never;
 };
-export type Binding = { readonly service: DescService; readonly handlers: Handlers<DescService> };
+export type Binding = {
+  readonly service: DescService;
+  readonly handlers: Handlers<DescService>;
+  /** Calls to it are no part of the world: a stepped clock does not wait for them. */
+  readonly aside?: boolean;
+};
 
 export type CallOptions = {
   /** On whose authority; left out, the room's own (role `room`), for `discom` below. The gateway always passes its user's. */

@@ -5,6 +5,7 @@ import { Refusal } from '../domain/outcome.ts';
 import { openAgenda, type RunningClock, type Wake } from './clock.ts';
 import { alone, type Duty } from './duty.ts';
 import type { FactEngine } from './facts.ts';
+import { type Calls, type Mover, moverHere } from './mover.ts';
 import type { Database } from './room.ts';
 import { inTurn } from './signal.ts';
 
@@ -22,30 +23,38 @@ export type Conductor = RunningClock & {
 export type World = {
   readonly host: Database;
   readonly facts: FactEngine;
-  readonly inFlight: () => number;
+  readonly calls: Calls;
   readonly log: Logger;
   readonly duty: Duty;
 };
+/** A stepped clock in this process: moved by its own conductor, or by one elsewhere through `mover`. */
+export type Stepped = {
+  readonly clock: RunningClock;
+  readonly mover: Mover;
+  conductor(others: () => readonly Mover[]): Conductor;
+};
 
-/** Domain time that moves only when told to, and is where it was after a restart. */
+/**
+ * Domain time that moves only when told to, and is where it was after a restart. `conducts`: this process writes down where it stands;
+ * others read it.
+ */
 export async function steppedClock(
   host: Database,
   start: Instant,
   log: Logger,
-  duty: Duty = alone,
-): Promise<(world: Omit<World, 'host' | 'log' | 'duty'>) => Conductor> {
-  await host.query('insert into clock (now_ms) values ($1) on conflict do nothing', [start]);
+  { duty = alone, conducts = true }: { duty?: Duty; conducts?: boolean } = {},
+): Promise<(world: Omit<World, 'host' | 'log' | 'duty'>) => Stepped> {
+  if (conducts) await host.query('insert into clock (now_ms) values ($1) on conflict do nothing', [start]);
   const [row] = await host.query<{ now_ms: bigint }>('select now_ms from clock');
-  const standing = Number(row!.now_ms);
-  return (world) => conductor(standing, { ...world, host, log, duty });
+  const standing = row ? Number(row.now_ms) : start; // nobody has conducted yet
+  return (world) => stepped(standing, { ...world, host, log, duty });
 }
 
-function conductor(standing: Instant, { host, facts, inFlight, log, duty }: World): Conductor {
+function stepped(standing: Instant, world: World): Stepped {
+  const { facts, calls, log, duty } = world;
   let at = standing;
   let begun = false;
-  let steps = 0;
   const now = () => at;
-  const moving = inTurn();
   const stirs = new Set<Promise<void>>();
 
   // What is stirred runs at this instant when it is due now; what is due later waits for its step.
@@ -58,53 +67,14 @@ function conductor(standing: Instant, { host, facts, inFlight, log, duty }: Worl
     stirs.add(work);
   };
   const agenda = openAgenda(now, true, stir, duty);
-
-  const quiet = async (withinMs: number): Promise<string> => {
-    const end = Date.now() + withinMs;
-    for (let rounds = 0; ; rounds++) {
-      const ran = await runDue(agenda.wakes, now, log);
-      const seen = facts.handled.count;
-      const lag = await facts.lag();
-      // Whatever starts after this look would have come from something that was still moving when we looked.
-      if (!ran && stirs.size === 0 && inFlight() === 0 && lag.settled && facts.handled.count === seen) return lag.mark;
-      if (Date.now() > end) throw notSettling(lag.waiting, inFlight(), withinMs);
-      if (!ran) await facts.handled.beyond(seen, 3);
-      if (rounds === 2000) log.warn({ waiting: lag.waiting, inFlight: inFlight() }, 'the clock is waiting');
-    }
+  const stand = (next: Instant) => {
+    at = Math.max(at, next);
   };
-
-  // Parties are asked again as long as their answers set something in motion.
-  const still = async (withinMs: number): Promise<void> => {
-    for (let mark = await quiet(withinMs); ; ) {
-      await Promise.all(agenda.parties.map(({ settle }) => settle(at)));
-      const after = await quiet(withinMs);
-      if (after === mark) return;
-      mark = after;
-    }
-  };
-
-  const nextInstant = async (until: Instant, maxStepMs: number): Promise<Instant> => {
-    const due = await Promise.all(agenda.wakes.map((wake) => wake.next()));
-    const cap = maxStepMs > 0 ? at + maxStepMs : until;
-    return due.reduce<Instant>(
-      (first, next) => (next !== null && next > at && next < first ? next : first),
-      Math.min(until, cap),
-    );
-  };
-
-  const step = async (until: Instant, maxStepMs: number): Promise<void> => {
-    const next = await nextInstant(until, maxStepMs);
-    await host.query('update clock set now_ms = $1', [next]); // before anybody acts on it: a killed process resumes here
-    at = next;
-    steps++;
-    await still(SETTLE_WITHIN_MS);
-  };
-
-  return {
+  const mover = moverHere({ agenda, now, stand, stirs, facts, calls, log });
+  const clock: RunningClock = {
     agenda,
     now,
     stepped: true,
-    steps: () => steps,
     begin: () => {
       begun = true;
       for (const wake of agenda.wakes) stir(wake);
@@ -112,48 +82,95 @@ function conductor(standing: Instant, { host, facts, inFlight, log, duty }: Worl
     stir: (named) => {
       for (const wake of agenda.wakes) if (named(wake.name)) stir(wake);
     },
-    settled: (withinMs = SETTLE_WITHIN_MS) => moving(() => quiet(withinMs)).then(() => {}),
-    advance: async function* (until, maxStepMs, signal) {
-      await moving(() => still(SETTLE_WITHIN_MS));
-      while (at < until && !signal?.aborted) {
-        await moving(async () => {
-          if (at < until) await step(until, maxStepMs);
-        });
-        yield at;
-      }
-    },
     stop: async () => {
       begun = false;
       await Promise.race([Promise.all(stirs), pause(3000)]);
+    },
+  };
+  return { clock, mover, conductor: (others) => conductor(clock, mover, others, world) };
+}
+
+function conductor(clock: RunningClock, here: Mover, others: () => readonly Mover[], { host, facts, log }: World): Conductor {
+  const { now } = clock;
+  const moving = inTurn();
+  let steps = 0;
+  // Those upstream first, as in one process.
+  const movers = (): readonly Mover[] => [...others(), here];
+
+  const quiet = async (withinMs: number): Promise<string> => {
+    const end = Date.now() + withinMs;
+    const all = movers();
+    let before: string | null = null;
+    for (let rounds = 0; ; rounds++) {
+      const seen = facts.handled.count;
+      let ran = false;
+      for (const mover of all) ran = (await mover.runDue()) || ran;
+      const looks = await Promise.all(all.map((mover) => mover.look()));
+      const waiting = looks.flatMap((look) => look.waiting);
+      if (!ran && looks.every(({ still }) => still)) {
+        // One process sees all of itself at once; several must be found still twice, with nothing done in between.
+        const activity = looks.map((look) => look.activity).join(' ');
+        if (all.length === 1 || activity === before) return looks.map(({ mark }) => mark).join(' ');
+        before = activity;
+        continue;
+      }
+      before = null;
+      if (Date.now() > end) throw notSettling(waiting, withinMs);
+      if (!ran) await facts.handled.beyond(seen, 3);
+      if (rounds === 2000) log.warn({ waiting }, 'the clock is waiting');
+    }
+  };
+
+  // Parties are asked again as long as their answers set something in motion.
+  const still = async (withinMs: number): Promise<void> => {
+    for (let mark = await quiet(withinMs); ; ) {
+      await Promise.all(movers().map((mover) => mover.settle(now())));
+      const after = await quiet(withinMs);
+      if (after === mark) return;
+      mark = after;
+    }
+  };
+
+  const nextInstant = async (until: Instant, maxStepMs: number): Promise<Instant> => {
+    const at = now();
+    const looks = await Promise.all(movers().map((mover) => mover.look(true)));
+    const cap = maxStepMs > 0 ? at + maxStepMs : until;
+    return looks.reduce<Instant>(
+      (first, { next }) => (next !== null && next > at && next < first ? next : first),
+      Math.min(until, cap),
+    );
+  };
+
+  const step = async (until: Instant, maxStepMs: number): Promise<void> => {
+    const next = await nextInstant(until, maxStepMs);
+    await host.query('update clock set now_ms = $1', [next]); // before anybody acts on it: a killed process resumes here
+    await Promise.all(movers().map((mover) => mover.stand(next)));
+    steps++;
+    await still(SETTLE_WITHIN_MS);
+  };
+
+  return {
+    ...clock,
+    steps: () => steps,
+    settled: (withinMs = SETTLE_WITHIN_MS) => moving(() => quiet(withinMs)).then(() => {}),
+    advance: async function* (until, maxStepMs, signal) {
+      await moving(() => still(SETTLE_WITHIN_MS));
+      while (now() < until && !signal?.aborted) {
+        await moving(async () => {
+          if (now() < until) await step(until, maxStepMs);
+        });
+        yield now();
+      }
     },
   };
 }
 
 const SETTLE_WITHIN_MS = 60_000;
 
-/** Runs what is due in every wake; a failure is tried three times, then it is the caller's to hear. */
-async function runDue(wakes: readonly Wake[], now: () => Instant, log: Logger): Promise<boolean> {
-  let ran = false;
-  for (const wake of wakes) {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        ran = (await wake.runDue(now)) || ran;
-        break;
-      } catch (error) {
-        log.error({ wake: wake.name, attempt, error }, 'due work failed');
-        if (attempt === 3) throw error;
-        await pause(50 * attempt);
-      }
-    }
-  }
-  return ran;
-}
-
-function notSettling(waiting: readonly string[], inFlight: number, withinMs: number): Refusal {
-  const reasons = [...waiting, ...(inFlight > 0 ? [`${inFlight} calls are being answered`] : [])];
+function notSettling(waiting: readonly string[], withinMs: number): Refusal {
   return new Refusal(
     'unavailable',
     'not_settling',
-    `still moving after ${withinMs} ms: ${reasons.join('; ') || 'due work keeps coming'}`,
+    `still moving after ${withinMs} ms: ${waiting.join('; ') || 'due work keeps coming'}`,
   );
 }

@@ -1,8 +1,9 @@
 import type { DescService } from '@bufbuild/protobuf';
 import { invalid, Refusal } from '../domain/outcome.ts';
 import { roomNames, roomServing } from './arrows.ts';
+import type { Tokens } from './auth.ts';
 import { type Config, isApart } from './config.ts';
-import { openWire, type Wire } from './connect.ts';
+import { type Own, openWire, type Wire } from './connect.ts';
 import type { RoomName } from './room.ts';
 import type { Tls } from './tls.ts';
 
@@ -10,14 +11,16 @@ import type { Tls } from './tls.ts';
 export type Wires = {
   /** Throws Refusal `room_nowhere` when the configuration does not say where the room is. */
   to(service: DescService, as: string): Wire;
-  /** The process that answers for a room: for what every process serves. */
-  toRoom(room: RoomName, as: string): Wire;
+  /** One process, for what every process serves; spoken to as the gateway. */
+  toAddress(address: string, room: RoomName): Wire;
+  /** A room's own authority. */
+  own(room: string): Own;
   /** From when our own server listens. */
   begin(ownAddress: string): void;
   close(): void;
 };
 
-export function openWires(config: Config, here: readonly RoomName[], tls: Tls | null): Wires {
+export function openWires(config: Config, here: readonly RoomName[], tls: Tls | null, tokens: Tokens): Wires {
   const open = new Map<string, Wire>();
   let own = '';
   const speaker = (as: string): RoomName => {
@@ -42,7 +45,8 @@ export function openWires(config: Config, here: readonly RoomName[], tls: Tls | 
       const room = roomServing(service.typeName);
       return room === null ? wire(own, tls?.rooms[0] ?? roomNames[0]!, as) : toRoom(room, as);
     },
-    toRoom,
+    toAddress: (address, room) => wire(address, room, 'gateway'),
+    own: (room) => (discom) => tokens.ofRoom(room, discom),
     begin: (ownAddress) => {
       own = ownAddress;
     },

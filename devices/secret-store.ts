@@ -1,5 +1,5 @@
 import { createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invalid } from '../services/domain/outcome.ts';
 
@@ -54,8 +54,15 @@ function pepperOf(file: string): Buffer {
 function pepperIn(folder: string): Buffer {
   const path = join(folder, 'pepper');
   if (!existsSync(path)) {
-    writeFileSync(`${path}.new`, randomBytes(32), { mode: 0o600, flush: true });
-    renameSync(`${path}.new`, path);
+    const draft = `${path}.${process.pid}`;
+    writeFileSync(draft, randomBytes(32), { mode: 0o600, flush: true });
+    try {
+      linkSync(draft, path); // the first one wins; another instance that shares the folder reads what the first made
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(draft);
+    }
   }
   return readFileSync(path);
 }

@@ -22,6 +22,7 @@ server run in this process; the devices are clients on real sockets.
   --out DIR         where statements, keys, cores and readings are left (default demo-out; emptied first)
   --readings FILE   your own half-hourly readings (meter_id,interval_start,import_wh,export_wh; CSV or gzip) as the homes
   --apart           each room a process of its own, with certificates between them and a PostgreSQL login each; the same statements
+  --admin-url URL   with --apart: a PostgreSQL of yours instead of the embedded one; logins lachak_… are made in it
   --seed N          other homes, weather and tempers (default 1); the same seed gives the same statements
   --port N          of the console (default: a free one)
   --serve           stay up afterwards, to look around in the console
@@ -39,6 +40,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     port: { type: 'string' },
     serve: { type: 'boolean' },
     apart: { type: 'boolean' },
+    'admin-url': { type: 'string' },
     pace: { type: 'string' },
   });
   if (values.help) {
@@ -72,11 +74,14 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     ocpp: { ...defaults.ocpp, port: 0 },
   };
   const log = openLog({ ...config, log: { level: 'warn' } });
-  const house = values.apart ? await startApart(config, roster, log) : alone(await startHost({ config, rooms: roster, log }));
+  const house = values.apart
+    ? await startApart(config, roster, log, String(values['admin-url'] ?? ''))
+    : alone(await startHost({ config, rooms: roster, log }));
   const { host } = house;
+  const server = values['admin-url'] ? 'your PostgreSQL' : 'embedded PostgreSQL';
   try {
     const how = values.apart ? ', each a process of its own,' : '';
-    say(`${roster.length} rooms${how} are up on embedded PostgreSQL, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
+    say(`${roster.length} rooms${how} are up on ${server}, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
     await openAccounts(host);
     const console = `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD})`;
     if (paceMs > 0) process.stdout.write(`${console}\n`);

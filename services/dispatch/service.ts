@@ -131,6 +131,7 @@ function handlers(deps: Deps, live: LiveReports, stir: () => void): Handlers<typ
     },
     watchEvent: (request, caller) => watch(scopeOf(caller), request.eventId, caller.signal),
     listInstructions: async ({ eventId, participantId, search, page }, caller) => {
+      await live.listen(); // another instance may have begun the event
       const size = Math.min(page?.size || 100, 1000);
       const filter = { eventId, participantId, search };
       const rows = await listInstructions(database, scopeOf(caller), filter, { after: page?.token ?? '', size });
@@ -181,6 +182,7 @@ function handlers(deps: Deps, live: LiveReports, stir: () => void): Handlers<typ
     signal: AbortSignal,
   ): AsyncGenerator<MessageInitShape<typeof EventStatusSchema>> {
     const changes = live.signal(scope.discom, eventId);
+    await live.listen();
     let last = create(EventStatusSchema);
     while (!signal.aborted && !live.stopping.aborted) {
       const seen = changes.count;

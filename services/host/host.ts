@@ -16,9 +16,10 @@ import { type GrpcServer, serve } from './grpc.ts';
 import { openJetStream } from './jetstream.ts';
 import { lockFolder } from './lock.ts';
 import { agentBinding, type Mover, moverThere } from './mover.ts';
+import { type Dependency, watchDependencies } from './readiness.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
-import { openTls } from './tls.ts';
+import { openTls, type Tls } from './tls.ts';
 import { expectGuarded, openWires, type Wires } from './wires.ts';
 
 /** A running house: some rooms, their stores and their clock, in this process. */
@@ -134,6 +135,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       log,
       tls,
     );
+    server.ready(false);
     open.push('calls', () => server.stop(3000));
     wires.begin(server.address);
     open.push('connections', async () => wires.close());
@@ -153,6 +155,8 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       taken: (room) => clock.stir((wake) => wake.startsWith(`${room}.`)),
       asked: (asked) => clock.stir((wake) => wake === asked),
     });
+    const readiness = watchDependencies(dependencies(own, tls), server.ready, log);
+    open.push('readiness', async () => readiness.stop());
     return {
       config,
       tokens,
@@ -175,6 +179,16 @@ export async function startHost({ config, rooms: coming, log, careless = false }
 const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>
   databaseUrl !== '' || Object.values(databaseUrls).some((url) => url !== '');
 
+const dependencies = (own: Database, tls: Tls | null): Dependency[] => [
+  { name: 'PostgreSQL', ask: () => own.query('select 1') },
+  {
+    name: 'certificate',
+    ask: async () => {
+      if (tls && Date.now() >= tls.expiresAt) throw new Error('it has expired: make a new one (lachak certs) and start again');
+    },
+  },
+];
+
 /** One for each other process, those upstream first. */
 function moversElsewhere(config: Config, wires: Wires): Mover[] {
   const places = new Map<string, RoomName>();
@@ -185,7 +199,8 @@ function moversElsewhere(config: Config, wires: Wires): Mover[] {
   );
 }
 
-function expectApart(config: Config): void {
+/** Throws Refusal `config_invalid`: what a process with rooms elsewhere must be told. */
+export function expectApart(config: Config): void {
   if (!isServed(config))
     throw invalid(
       'config_invalid',

@@ -1,9 +1,11 @@
 import { invalid } from '../domain/outcome.ts';
 import { EXIT, EXIT_CODES, explain, readWords, settingFlags, settingsHelp, suggestion } from './cli.ts';
-import { loadConfig, printConfig } from './config.ts';
-import { type Host, startHost } from './host.ts';
+import { isApart, loadConfig, printConfig } from './config.ts';
+import { missing } from './expect.ts';
+import { expectApart, type Host, type Start, startHost } from './host.ts';
 import { openLog } from './log.ts';
 import type { RoomMaker } from './room.ts';
+import { dependenciesAnswer } from './waiting.ts';
 
 const HELP = `lachak start [ROOM…] [options]
 
@@ -30,13 +32,8 @@ export async function startCommand(argv: readonly string[], loadRoster: () => Pr
   // Loading the rooms keeps this thread busy for a second: PostgreSQL starts beside it.
   const rooms = new Promise<void>((next) => setImmediate(next)).then(loadRoster).then((roster) => chosen(roster, positionals));
   rooms.catch(() => {}); // startHost waits for it, and tells
-  let host: Host;
-  try {
-    host = await startHost({ config, rooms, log });
-  } catch (error) {
-    log.debug({ error }, 'start failed');
-    throw error;
-  }
+  const host = await whenPossible({ config, rooms, log }, told);
+  if (!host) return EXIT.done;
   const lines = [
     ...[...host.announced].map(([what, address]) => `${what.padEnd(8)} ${address}`),
     `data     ${config.folder}`,
@@ -59,6 +56,27 @@ export async function startCommand(argv: readonly string[], loadRoster: () => Pr
     return exit === EXIT.done ? EXIT.bug : exit;
   }
   return EXIT.done;
+}
+
+/** Rooms apart wait for what they stand on; a house of its own says at once what is missing. Null: told to stop first. */
+async function whenPossible(start: Start, told: Promise<unknown>): Promise<Host | null> {
+  const { config, rooms, log } = start;
+  const enough = new AbortController();
+  void told.then(() => enough.abort());
+  for (;;) {
+    if (isApart(config)) {
+      expectApart(config);
+      const names = (await rooms).map(({ name }) => name);
+      if (!(await dependenciesAnswer(config, names, log, enough.signal))) return null;
+    }
+    try {
+      return await startHost(start);
+    } catch (error) {
+      log.debug({ error }, 'start failed');
+      // It went away again while the rooms were made.
+      if (!isApart(config) || missing(error) === null) throw error;
+    }
+  }
 }
 
 /** `lachak config`: what holds, and who said so. */

@@ -7,7 +7,7 @@ import { roomsNamed } from './tls.ts';
 export type Instances = {
   /** Round robin among those that are well; when none is, the next one all the same, whose refusal says why. */
   next(): Channel;
-  /** Another one, well as far as is known; null when there is none. */
+  /** Another one, if possible one that is well; null when there is none. */
   other(than: Channel): Channel | null;
   close(): void;
 };
@@ -45,7 +45,8 @@ export function openInstances(addresses: readonly string[], secure: Secure | nul
     },
     other: (than) => {
       for (const one of all) if (one.channel === than) one.healthy = false; // until it is asked again
-      return all.find((one) => one.channel !== than && well(one))?.channel ?? null;
+      const others = all.filter((one) => one.channel !== than);
+      return (others.find(well) ?? others[0])?.channel ?? null;
     },
     close: () => {
       clearInterval(timer);

@@ -164,7 +164,7 @@ describe('two instances of a room on one PostgreSQL', () => {
     const free = alive === one ? addresses[1] : addresses[0];
     start(free);
     await until('serving', async () => (await health(free)) === 'SERVING', 30_000);
-    await pause(1500); // both are known to be well
+    await pause(4000); // by then callers have found the new one, after at most two seconds between two tries to connect
     let going = true;
     const failed: unknown[] = [];
     const calling = (async () => {

@@ -41,8 +41,7 @@ export async function startPostgres15(): Promise<Postgres15> {
     'listen_addresses=127.0.0.1',
     'unix_socket_directories=',
     'max_connections=300',
-    'fsync=off',
-    'synchronous_commit=off',
+    'fsync=off', // a killed server loses nothing by it, only a killed machine would
   ];
   const log = join(folder, 'log');
   let running: { pid: number; gone: Promise<void> } | null = null;

@@ -18,7 +18,7 @@ import { startMosquitto } from '../test/servers/mosquitto.ts';
  * Repeat: npm run bench -- edge
  */
 const DEVICES = 1000;
-const ROUNDS = 5;
+const ROUNDS = 8;
 const A_CALL = 500;
 const HOUR = 3_600_000;
 
@@ -78,7 +78,9 @@ export async function edgeBench(print: (line: string) => void): Promise<void> {
     }
     crowd.postMessage('stop');
     await bare.endAsync(true);
-    const [most, mostBare] = [Math.max(...ours), Math.max(...rival)];
+    // The first round warms both up; of the others the middle one.
+    const middle = (list: number[]) => list.slice(1).sort((a, b) => a - b)[Math.floor((ROUNDS - 1) / 2)]!;
+    const [most, mostBare] = [middle(ours), middle(rival)];
     const all = (list: number[]) => list.map((n) => n.toFixed(0)).join(', ');
     print(
       `edge: ${most.toFixed(0)} commands/s to ${DEVICES} devices acknowledged, stored and published (${all(ours)}); ` +

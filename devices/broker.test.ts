@@ -204,3 +204,31 @@ describe('the broker is killed in the middle of an event', () => {
     expect(await db.query(`select 1 from instruction where not closed`)).toEqual([]);
   }, 60_000);
 });
+
+test('a broker that is away holds up nothing: the room starts, takes commands, and tells devices when it can', async () => {
+  const away = await startMosquitto();
+  await away.kill();
+  const config = { mqtt: { ...defaults.mqtt, ...away.setting } };
+  const late = await testHost({ rooms: [room], clock: 'system', config });
+  try {
+    const as = await late.token('operator');
+    const ask = { commandId: 'p', deviceId: 'ac', protocol: 'flex/1' };
+    const { secret } = await late.connect(Devices).provisionDevice(ask, { as });
+    const now = Date.now();
+    const state = { instructionId: 'i', eventId: 'e', deviceId: 'ac', direction: Direction.SHED, level: 1 };
+    const valid = { startMs: BigInt(now), endMs: BigInt(now + HOUR) };
+    expect(await late.connect(Devices).apply({ states: [{ ...state, valid }] }, { discom: 'BRPL' })).toMatchObject({ taken: 1 });
+    await away.restart();
+    const login = { username: 'BRPL/ac', password: secret, clientId: 'ac', reconnectPeriod: 0 };
+    const client = await vi.waitFor(() => mqtt.connectAsync(away.deviceUrl, login, false), { timeout: 10_000, interval: 100 });
+    const heard: string[] = [];
+    client.on('message', (_topic, payload) => void heard.push(JSON.parse(payload.toString()).id));
+    await client.subscribeAsync('flex/v1/BRPL/ac/command', { qos: 1 });
+    await client.publishAsync('flex/v1/BRPL/ac/status', '{"online":true}', { qos: 1, retain: true });
+    await vi.waitFor(() => expect(heard).toContain('i'), { timeout: 10_000 });
+    await client.endAsync(true);
+  } finally {
+    await late.stop();
+    await away.stop();
+  }
+}, 60_000);

@@ -143,6 +143,14 @@ test('NATS is killed and comes back: devices at the other gateway are found agai
   await patiently(async () => expect(accepted(await noDoubles(), 'sixth')).toBe(2 * COUNT));
 });
 
+test('PostgreSQL falls over and comes back: the parts are shared again, and commands are taken', async () => {
+  await postgres.kill();
+  await postgres.restart();
+  await patiently(async () => expect(await sharesIn(postgres.url)).toEqual([32, 32]));
+  await wish(one, 'restarted');
+  await patiently(async () => expect(accepted(await noDoubles(), 'restarted')).toBe(2 * COUNT));
+});
+
 test('a gateway told to stop hands over at once', async () => {
   const began = performance.now();
   await one.kill('SIGTERM');

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadConfig, printConfig } from './config.ts';
+import { databaseOf, isApart, loadConfig, printConfig } from './config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lachak-config-'));
 const file = (content: unknown): string => {
@@ -40,6 +40,8 @@ describe('configuration', () => {
     ['an instant without a zone', { 'clock-start': '2026-05-01T00:00:00' }, {}, 'clockStart is'],
     ['another database', { 'database-url': 'mysql://x' }, {}, 'databaseUrl is'],
     ['a record without its database', { 'influx-url': 'http://record:8086' }, {}, 'influxUrl is'],
+    ['rooms at no address', { 'rooms-dispatch': '10.0.0.5:7006,nowhere' }, {}, 'rooms.dispatch is'],
+    ['a room that is left out between commas', { 'rooms-dispatch': '10.0.0.5:7006,' }, {}, 'rooms.dispatch is'],
     ['an empty folder name', { folder: ' ' }, {}, 'folder is'],
   ])('%s is refused with key, source and what is allowed', (_, flags, environment, message) => {
     expect(() => loadConfig(flags, environment)).toThrow(message);
@@ -49,6 +51,27 @@ describe('configuration', () => {
     expect(() => loadConfig({ config: file({ gateway: { prot: 1 } }) }, {})).toThrow('gateway.prot, which is unknown');
     expect(() => loadConfig({ config: file('{') }, {})).toThrow('cannot be read as JSON');
     expect(() => loadConfig({ config: join(folder, 'none.json') }, {})).toThrow('cannot be read');
+  });
+
+  test('a login a room by name, or by {room} in one URL, or one for all', () => {
+    const { config } = loadConfig(
+      {
+        config: file({
+          databaseUrl: 'postgres://lachak_{room}@db/lachak',
+          databaseUrls: { dispatch: 'postgres://d:s3cret@db/d' },
+        }),
+      },
+      {},
+    );
+    expect(databaseOf(config, 'dispatch')).toEqual({ url: 'postgres://d:s3cret@db/d', own: true });
+    expect(databaseOf(config, 'metering')).toEqual({ url: 'postgres://lachak_metering@db/lachak', own: true });
+    expect(databaseOf({ ...config, databaseUrl: 'postgres://all@db/x' }, 'metering')).toMatchObject({ own: false });
+    expect(printConfig({ config, sources: new Map() })).not.toContain('s3cret');
+  });
+
+  test('rooms are apart when one is said to be elsewhere', () => {
+    expect(isApart(loadConfig({}, {}).config)).toBe(false);
+    expect(isApart(loadConfig({}, { LACHAK_ROOMS_METERING: 'unix:/run/m,10.0.0.5:7005' }).config)).toBe(true);
   });
 
   test('the printed form hides the password', () => {

@@ -158,6 +158,10 @@ describe('what guards a server', () => {
   });
 });
 
+test('only the gateway conducts the clocks of the others', () => {
+  expect(roomNames.filter((room) => mayCall(room, null))).toEqual(['gateway']);
+});
+
 test('no room reaches one that stands on it', () => {
   for (const room of roomNames)
     for (const to of arrows[room]) expect(arrows[to], `${room} → ${to} is no circle`).not.toContain(room);

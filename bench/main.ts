@@ -1,4 +1,5 @@
 import { edgeBench } from './edge.ts';
+import { factsBench } from './facts.ts';
 import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
 import { startBench } from './start.ts';
@@ -6,7 +7,13 @@ import { startBench } from './start.ts';
 type Bench = (print: (line: string) => void) => Promise<void>;
 
 /** One name a question; each prints its numbers with machine and goal, measured in this run. */
-const benches: Readonly<Record<string, Bench>> = { kernel: kernelBench, ingest: ingestBench, start: startBench, edge: edgeBench };
+const benches: Readonly<Record<string, Bench>> = {
+  kernel: kernelBench,
+  ingest: ingestBench,
+  facts: factsBench,
+  start: startBench,
+  edge: edgeBench,
+};
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !benches[name]);

@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: "make the rooms' schemas and logins in a PostgreSQL server",
     run: async (argv) => (await import('./host/database-cli.ts')).databaseCommand(argv),
   },
+  facts: {
+    says: "how far the rooms are in each other's facts; what is parked, and what becomes of it",
+    run: async (argv) => (await import('./host/facts-cli.ts')).factsCommand(argv),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

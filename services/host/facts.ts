@@ -33,6 +33,7 @@ export type FactEngine = {
   /** The same in numbers. */
   standing(): Promise<Standing>;
   readonly parked: ParkedFacts;
+  readonly list: List;
   /** Fires when a fact was handled. */
   readonly handled: Signal;
   /** Facts of a room after a position, in order. */
@@ -145,6 +146,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
   return {
     handled,
     standing,
+    list,
     parked: {
       list: (room, discom, dropped = false) => listParked(host, room, discom, dropped, 1000),
       show: (room, discom, upstream, position) => parkedFact(host, room, discom, upstream, position),

@@ -11,6 +11,7 @@ import { type Databases, openDatabases, type Reach } from './database.ts';
 import { alone, sharedDuty } from './duty.ts';
 import { type Embedded, startEmbedded } from './embedded.ts';
 import { type FactEngine, openFacts } from './facts.ts';
+import { factsBinding } from './facts-binding.ts';
 import { makeFolder } from './folder.ts';
 import { type GrpcServer, serve } from './grpc.ts';
 import { openJetStream } from './jetstream.ts';
@@ -128,6 +129,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       [
         ...made.flatMap((room) => room.bindings),
         clockBinding(conductor, clock),
+        factsBinding(facts, here),
         ...(stepped ? [agentBinding(stepped.mover)] : []),
       ],
       address,

@@ -5,9 +5,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { toBinary } from '@bufbuild/protobuf';
 import pg from 'pg';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { FactSchema } from '../../gen/lachak/v1/facts_pb.ts';
+import { Facts as FactsService } from '../../gen/lachak/v1/host_pb.ts';
 import { startEmbedded } from './embedded.ts';
+import { factsCommand } from './facts-cli.ts';
 import { migrate, roomTables } from './migrations.ts';
 import type { Deps, RoomMaker } from './room.ts';
 import { furnish, type TestHost, testHost } from './testing.ts';
@@ -91,6 +93,55 @@ describe('a poison fact', () => {
     await parked.decide('enrolment', 'BRPL', 'registry', 1n, null);
     await expect.poll(async () => (await parked.list('enrolment', 'BRPL'))[0]).toMatchObject({ state: 'failed', attempts: 9 });
     expect(await noted()).toEqual(['b1', 'b2']);
+  });
+
+  test('a person sees it and decides over gRPC, within their DISCOM', async () => {
+    const facts = host.connect(FactsService);
+    const as = await host.token('operator');
+    const one = { room: 'enrolment', upstream: 'registry', position: 1n };
+    const { followers } = await facts.getStanding({}, { as });
+    expect(followers).toMatchObject([{ room: 'enrolment', upstream: 'registry', parked: 3n, owned: 64 }]);
+    expect((await facts.listParked({}, { as })).facts).toMatchObject([
+      { ...one, state: 'failed', error: 'poison cannot be' },
+      {},
+      {},
+    ]);
+    expect((await facts.getParked(one, { as })).body.value).toMatchObject({ participantId: 'poison' });
+    const foreign = await host.token('operator', { discom: 'TPDDL' });
+    expect((await facts.listParked({}, { as: foreign })).facts).toEqual([]);
+    await expect(facts.replay(one, { as: foreign })).rejects.toMatchObject({ code: 'fact_not_parked' });
+    await expect(facts.drop(one, { as })).rejects.toMatchObject({ code: 'reason_missing' });
+    await expect(facts.listParked({ room: 'dispatch' }, { as })).rejects.toMatchObject({ code: 'room_not_here' });
+    await expect(facts.getStanding({}, { as: await host.token('verifier') })).rejects.toMatchObject({ code: 'role_missing' });
+  });
+
+  test('the command prints the same', async () => {
+    const printed: string[] = [];
+    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
+    try {
+      const run = (...argv: string[]) => factsCommand([...argv, '--folder', host.folder]);
+      expect(await run()).toBe(0);
+      expect(await run('parked', '--discom', 'BRPL')).toBe(0);
+      expect(await run('show', 'registry-1', '--room', 'enrolment', '--discom', 'BRPL')).toBe(0);
+      await expect(run('drop', 'registry-1', '--room', 'enrolment', '--discom', 'BRPL')).rejects.toMatchObject({ code: 'usage' });
+      await expect(run('show', '1', '--room', 'enrolment', '--discom', 'BRPL')).rejects.toMatchObject({ code: 'usage' });
+    } finally {
+      write.mockRestore();
+    }
+    const text = printed.join('');
+    expect(text).toMatch(/enrolment +registry +5 +0 +3 +64 +0/);
+    expect(text).toMatch(/enrolment +registry-1 +personErased +a +failed +9 +poison cannot be/);
+    expect(text).toContain('"participantId": "poison"');
+  });
+
+  test('a room that follows may list, from where it says; others may not', async () => {
+    const after = Array.from({ length: 64 }, (_, partition) => ({ partition, position: 1n }));
+    const list = host.host.connectAs('enrolment')(FactsService).list({ room: 'registry', after, limit: 2 }, { discom: '-' });
+    expect(await list).toMatchObject({ facts: [{ id: 'registry-2' }, { id: 'registry-3' }], through: 3n });
+    const catalogue = host.host.connectAs('catalogue')(FactsService);
+    await expect(catalogue.list({ room: 'registry', after, limit: 2 }, { discom: '-' })).rejects.toMatchObject({
+      code: 'room_may_not_follow',
+    });
   });
 
   test('replayed when its cause is gone, it and all behind it are handled, in order', async () => {

@@ -210,9 +210,10 @@ describe.each(['PostgreSQL', 'NATS JetStream'])('facts carried by %s', (carrier)
     const writer = (async () => {
       while (writing) await town.write(written, `pair-${written++ % 40}`);
     })();
+    writer.catch(() => {}); // awaited below, unless something fails before
     const noted = async () => (await town.noted()).filter(({ key }) => key.startsWith('pair-'));
     await expect.poll(async () => (await noted()).length, soon).toBeGreaterThan(100);
-    expect(new Set((await noted()).map(({ pid }) => pid)).size).toBe(2);
+    await expect.poll(async () => new Set((await noted()).map(({ pid }) => pid)).size, soon).toBe(2);
     const killed = Date.now();
     one.child.kill('SIGKILL');
     await expect.poll(() => two.owns(), { timeout: 10_000 }).toBe(64);

@@ -51,9 +51,13 @@ function make(deps: Deps): Room {
   const authenticate = authentication(deps, secrets, pursuits, gateways);
   const broker = externalBroker(config.mqtt, database, log);
   const entry = broker?.entry ?? embeddedEntry({ ...config.mqtt, authenticate, refused: pursuits.heard.refused });
-  // One folder, one process at a time: its session at the broker is its own, and the same after a restart.
-  const clientId = `${ROOM_USER}-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`;
-  drivers.set('flex/1', flexDriver({ entry, clock, heard: broker ? pursuits.heard : heard, log, clientId }));
+  // Alone, its session at the broker is the same after a restart; of several, who may share a folder, each has its own.
+  const own = several ? gatewayId : createHash('sha256').update(folder).digest('hex');
+  const clientId = `${ROOM_USER}-${own.slice(0, 12)}`;
+  drivers.set(
+    'flex/1',
+    flexDriver({ entry, clock, heard: broker ? pursuits.heard : heard, log, clientId, lasting: broker !== null && !several }),
+  );
   drivers.set('ocpp1.6', ocppDriver({ ...config.ocpp, clock, authenticate, heard, log, memory: chargingMemory(deps) }));
 
   return {

@@ -26,8 +26,10 @@ export type FlexSetting = {
   readonly clock: Pick<Clock, 'now' | 'stepped'>;
   readonly heard: Heard;
   readonly log: Logger;
-  /** Of the room's session at the broker: the same after a restart, another for every instance. */
+  /** Of the room's session at the broker. */
   readonly clientId: string;
+  /** The session outlives the process: an override is said once, and the broker keeps it for us. Of several gateways another hears it. */
+  readonly lasting: boolean;
 };
 
 /** Commands that the broker has not confirmed; beyond this none is sent: reconcile.ts repeats them. */
@@ -36,7 +38,7 @@ const MOST_UNCONFIRMED = 10_000;
 const PATIENCE_MS = 3000;
 
 /** Air conditioners and whatever else speaks flex/1 (FLEX.md). */
-export function flexDriver({ entry, clock, heard, log, clientId }: FlexSetting): Driver {
+export function flexDriver({ entry, clock, heard, log, clientId, lasting }: FlexSetting): Driver {
   let place: Awaited<ReturnType<Entry['open']>>;
   let client: mqtt.MqttClient;
   let unconfirmed = 0;
@@ -137,8 +139,7 @@ export function flexDriver({ entry, clock, heard, log, clientId }: FlexSetting):
         username: ROOM_USER,
         password: place.password,
         clientId,
-        // An override is said once: an external broker keeps it for us while we are away.
-        clean: !entry.external,
+        clean: !lasting,
         resubscribe: false,
         reconnectPeriod: 500,
         reconnectOnConnackError: true,

@@ -2,6 +2,7 @@ import { edgeBench } from './edge.ts';
 import { factsBench } from './facts.ts';
 import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
+import { recordBench } from './record.ts';
 import { startBench } from './start.ts';
 
 type Bench = (print: (line: string) => void) => Promise<void>;
@@ -11,6 +12,7 @@ const benches: Readonly<Record<string, Bench>> = {
   kernel: kernelBench,
   ingest: ingestBench,
   facts: factsBench,
+  record: recordBench,
   start: startBench,
   edge: edgeBench,
 };

@@ -47,6 +47,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: "how far the rooms are in each other's facts; what is parked, and what becomes of it",
     run: async (argv) => (await import('./host/facts-cli.ts')).factsCommand(argv),
   },
+  readings: {
+    says: 'check the stored readings, or draw plain series from them',
+    run: async (argv) => (await import('./metering/readings-cli.ts')).readingsCommand(argv),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

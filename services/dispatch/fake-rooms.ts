@@ -17,6 +17,7 @@ const nowhere = new URL('file:///nonexistent/');
 const never = async (): Promise<never> => {
   throw new Refusal('unavailable', 'not_faked', 'not part of this test');
 };
+const nothing = async function* (): AsyncGenerator<never> {};
 type Report = { resourceId: string; deviceId: string; atMs: bigint; powerW: bigint; hasPower: boolean; online: boolean };
 
 /** A devices room that answers at once, by the device's name: `dead-…` never, `stubborn-…` refuses; the rest apply. */
@@ -137,9 +138,9 @@ export function fakeMetering() {
           getSeries: never,
           listTiles: never,
           getMeterDays: never,
-          exportReadings: async function* () {
-            yield* [];
-          },
+          exportReadings: nothing,
+          checkReadings: nothing,
+          projectReadings: nothing,
           getSupply: async ({ connectionIds }) => {
             if (connectionIds.some((id) => cursed.has(id))) throw new Error('a bug');
             const out = connectionIds.filter((id) => dark.has(id));

@@ -97,27 +97,18 @@ export function encodeBase(name: TileName, columns: DayColumns): Uint8Array {
   const cells = name.slots * name.meters;
   if (columns.slots !== name.slots || columns.meters !== name.meters || columns.quality.length !== cells)
     throw new RangeError('columns do not have the shape the tile names');
-  let width: 2 | 4 = 2;
-  let hasExport = false;
+  const [imported, exported] = [extent(columns.importWh), extent(columns.exportWh)];
+  const width = imported.narrow && exported.narrow ? 2 : 4;
   let entries = 0;
-  for (let at = 0; at < cells; at++) {
-    const imported = columns.importWh[at]!;
-    const exported = columns.exportWh[at]!;
-    if ((imported !== MISSING && !fits16(imported)) || (exported !== MISSING && !fits16(exported))) width = 4;
-    if (exported !== MISSING) hasExport = true;
-    if (columns.quality[at]! > VALID) entries++;
-  }
-  const header: TileHeader = { ...name, kind: 'base', width, hasExport, entries };
+  for (let at = 0; at < cells; at++) if (columns.quality[at]! > VALID) entries++;
+  const header: TileHeader = { ...name, kind: 'base', width, hasExport: exported.said, entries };
   const bytes = new Uint8Array(fileLength(header));
   const view = new DataView(bytes.buffer);
-  for (const register of hasExport ? (['import', 'export'] as const) : (['import'] as const)) {
+  for (const register of exported.said ? (['import', 'export'] as const) : (['import'] as const)) {
     const values = register === 'import' ? columns.importWh : columns.exportWh;
     const start = columnOffset(header, register, 0);
     if (width === 4) new Int32Array(bytes.buffer, start, cells).set(values);
-    else {
-      const narrow = new Int16Array(bytes.buffer, start, cells);
-      for (let at = 0; at < cells; at++) narrow[at] = values[at] === MISSING ? MISSING_16 : values[at]!;
-    }
+    else narrow(values, new Int16Array(bytes.buffer, start, cells));
   }
   let offset = bytes.length - entries * 8;
   for (let at = 0; at < cells; at++) {
@@ -173,7 +164,7 @@ export function decodeTile(bytes: Uint8Array, tile = ''): Tile {
       const start = aligned.byteOffset + columnOffset(header, register, slot);
       return header.width === 4
         ? new Int32Array(aligned.buffer, start, header.meters)
-        : Int32Array.from(new Int16Array(aligned.buffer, start, header.meters), widened);
+        : widened(new Int16Array(aligned.buffer, start, header.meters));
     },
   };
 }
@@ -216,16 +207,11 @@ export function applyTile(columns: DayColumns, tile: Tile): void {
     throw new RangeError(`${header.slots} slots × ${header.meters} meters do not fit ${columns.slots} × ${columns.meters}`);
   if (header.kind === 'base') {
     for (let slot = 0; slot < header.slots; slot++) {
-      const imported = tile.column('import', slot);
-      const exported = header.hasExport ? tile.column('export', slot) : null;
-      for (let ordinal = 0; ordinal < header.meters; ordinal++)
-        state(
-          columns,
-          slot * columns.meters + ordinal,
-          imported[ordinal]!,
-          exported === null ? MISSING : exported[ordinal]!,
-          VALID,
-        );
+      const first = slot * columns.meters;
+      const quality = columns.quality.subarray(first, first + header.meters);
+      overlay(columns.importWh.subarray(first, first + header.meters), tile.column('import', slot), quality);
+      if (header.hasExport)
+        overlay(columns.exportWh.subarray(first, first + header.meters), tile.column('export', slot), quality);
     }
   }
   for (let i = 0; i < statements.slot.length; i++) {
@@ -233,6 +219,16 @@ export function applyTile(columns: DayColumns, tile: Tile): void {
     // A base's own values already lie there: only their quality is left to say.
     if (header.kind === 'base' && statements.quality[i] !== REJECTED) columns.quality[at] = statements.quality[i]!;
     else state(columns, at, statements.importWh[i]!, statements.exportWh[i]!, statements.quality[i]!);
+  }
+}
+
+// As `state` with VALID, a column at a time: a day of a full shard is two hundred thousand cells.
+function overlay(wh: Int32Array, said: Int32Array, quality: Uint8Array): void {
+  for (let ordinal = 0; ordinal < said.length; ordinal++) {
+    const value = said[ordinal]!;
+    if (value === MISSING) continue;
+    wh[ordinal] = value;
+    quality[ordinal] = VALID;
   }
 }
 
@@ -330,5 +326,24 @@ const fileLength = (header: TileHeader): number =>
   header.kind === 'delta'
     ? bodyOffset(header) + header.entries * 16
     : padded(columnOffset(header, header.hasExport ? 'export' : 'import', header.slots)) + header.entries * 8;
-const fits16 = (wh: number): boolean => wh > MISSING_16 && wh <= 32767;
-const widened = (wh: number): number => (wh === MISSING_16 ? MISSING : wh);
+
+// Whether a register says anything, and whether all of it fits i16 beside the sentinel.
+function extent(values: Int32Array): { said: boolean; narrow: boolean } {
+  let [least, most] = [0, MISSING];
+  for (let at = 0; at < values.length; at++) {
+    const wh = values[at]!;
+    if (wh > most) most = wh;
+    if (wh < least && wh !== MISSING) least = wh;
+  }
+  return { said: most > MISSING, narrow: least > MISSING_16 && most <= 32767 };
+}
+
+function narrow(wide: Int32Array, into: Int16Array): void {
+  for (let i = 0; i < wide.length; i++) into[i] = wide[i] === MISSING ? MISSING_16 : wide[i]!;
+}
+
+function widened(narrow: Int16Array): Int32Array {
+  const wide = new Int32Array(narrow.length);
+  for (let i = 0; i < narrow.length; i++) wide[i] = narrow[i] === MISSING_16 ? MISSING : narrow[i]!;
+  return wide;
+}

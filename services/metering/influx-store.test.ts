@@ -78,16 +78,24 @@ describe('a record that cannot be used says what is wrong, and is used as soon a
     expect(() => record.ready()).toThrow(/cannot be reached/);
     await server.restart();
     await untilReady(record);
-    server.freeze();
+    await server.freeze();
     const began = performance.now();
     await expect(record.query(['SELECT * FROM readings'])).rejects.toThrow(/did not answer within 1 s/);
     expect(performance.now() - began).toBeLessThan(3000);
     server.thaw();
     await untilReady(record);
-    expect(await record.query(['SELECT content FROM readings', 'SELECT content FROM nowhere'])).toMatchObject([
-      [{ content: 'a' }],
-      [],
-    ]);
+    const answer = await record.query(['SELECT content FROM nowhere', 'SELECT content FROM readings']);
+    expect(answer).toEqual([['readings', '', '1778000000000000000', 'a']]);
+    await expect(record.query(['SELECT content FROM'])).rejects.toThrow(/InfluxDB answers 400: error/);
+    expect(() => record.ready()).not.toThrow();
+  });
+
+  test('a database that is dropped is not taken for an empty one', async () => {
+    await server.query('CREATE DATABASE dropped');
+    const record = await opened(server.url('dropped'));
+    expect(await record.query(['SELECT content FROM readings'])).toEqual([]);
+    await server.query('DROP DATABASE dropped');
+    await expect(record.query(['SELECT content FROM readings'])).rejects.toThrow(/has no such database/);
   });
 });
 

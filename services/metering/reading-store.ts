@@ -49,10 +49,6 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
   const whole = new Map<string, string>();
   const underway = new Map<string, Promise<void>>();
 
-  const pulled = async (discom: string, rows: readonly TileRow[]): Promise<Uint8Array[]> => {
-    const answers = await influx.query(rows.map((row) => question(discom, row)));
-    return rows.map((row, i) => rebuilt(row, answers[i]!));
-  };
   const place = async (path: string, bytes: Uint8Array): Promise<void> => {
     // Readers in other processes see the old file or the new one; the name lets the sweep find what a crash leaves.
     const draft = `${path}.${randomBytes(4).toString('hex')}.tile`;
@@ -67,7 +63,7 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
     const others = rows.flatMap(({ path }) => underway.get(path) ?? []);
     const work = (async () => {
       for (const some of bySize(mine)) {
-        const made = await pulled(discom, some);
+        const made = await versionsFrom(influx, discom, some);
         for (const [i, { path }] of some.entries()) await place(path, made[i]!);
       }
       if (mine.length > 0) log.info({ discom, tiles: mine.length, first: mine[0]!.path }, 'tiles pulled from the record');
@@ -118,7 +114,7 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
       const faults = await fileFaults(folder, row);
       if (record) {
         try {
-          await pulled(discom, [row]);
+          await versionsFrom(influx, discom, [row]);
         } catch (error) {
           if (!(error instanceof TileError)) throw error;
           faults.push({ where: 'record', problem: error.message });
@@ -127,6 +123,18 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
       return faults;
     },
   };
+}
+
+/** The files of these versions, made from the record and held against their rows' digests. Throws TileError, Refusal `record_away`. */
+export async function versionsFrom(influx: Influx, discom: string, rows: readonly TileRow[]): Promise<Uint8Array[]> {
+  const found = new Map<string, string[][]>();
+  for (const [, , ...point] of await influx.query(rows.map((row) => question(discom, row)))) {
+    const content = point[1]!;
+    const same = found.get(content);
+    if (same) same.push(point);
+    else found.set(content, [point]);
+  }
+  return rows.map((row) => rebuilt(row, found.get(contentOf(row)) ?? []));
 }
 
 async function fileFaults(folder: string, row: TileRow): Promise<Fault[]> {
@@ -145,8 +153,8 @@ async function fileFaults(folder: string, row: TileRow): Promise<Fault[]> {
   return digest === row.digest ? [] : fault(`has SHA-256 ${digest}; its row says ${row.digest}`);
 }
 
-/** Line protocol. All fields are always there, so that a point is either this version's or not, never half of each. */
-function linesOf(discom: string, row: TileRow, points: readonly RecordPoint[]): string[] {
+/** A version as line protocol. All fields are always there, so that a point is either this version's or not, never half of each. */
+export function linesOf(discom: string, row: TileRow, points: readonly RecordPoint[]): string[] {
   const tags = Object.entries(tagsOf(discom, row)).map(([key, value]) => `${key}=${value}`);
   const content = contentOf(row);
   // Digits of the digest, below the millisecond.
@@ -164,15 +172,14 @@ function question(discom: string, row: TileRow): string {
   return `SELECT "content", "of", "import", "export", "quality" FROM "readings" WHERE ${tags.join(' AND ')} AND time >= ${row.dayStart}ms AND time < ${end}ms`;
 }
 
-/** Throws TileError naming the tile and what the record has of it. */
-function rebuilt(row: TileRow, rows: readonly Record<string, unknown>[]): Uint8Array {
-  const own = rows.filter(({ content }) => content === contentOf(row));
-  const of = own[0]?.of;
-  if (own.length === 0 || own.length !== of)
-    throw new TileError(row.path, `the record has ${own.length} of its ${of ?? row.slots} intervals, version ${row.version}`);
-  const points = own.map((point): RecordPoint => {
-    const slot = (Math.floor(Date.parse(String(point.time))) - row.dayStart) / (row.intervalMinutes * MINUTE);
-    return { slot, importWh: bytesOf(point.import), exportWh: bytesOf(point.export), quality: bytesOf(point.quality) };
+/** `found`: time in ns, content, of, import, export, quality. Throws TileError naming the tile and what the record has of it. */
+function rebuilt(row: TileRow, found: readonly string[][]): Uint8Array {
+  const of = found[0]?.[2] ?? row.slots;
+  if (found.length !== Number(of))
+    throw new TileError(row.path, `the record has ${found.length} of its ${of} intervals, version ${row.version}`);
+  const points = found.map(([time = '', , , importWh = '', exportWh = '', quality = '']): RecordPoint => {
+    const slot = (Number(time.slice(0, -6)) - row.dayStart) / (row.intervalMinutes * MINUTE);
+    return { slot, importWh: bytesOf(importWh), exportWh: bytesOf(exportWh), quality: bytesOf(quality) };
   });
   let bytes: Uint8Array;
   try {
@@ -210,9 +217,9 @@ function* bySize(rows: readonly TileRow[]): Generator<TileRow[]> {
   if (some.length > 0) yield some;
 }
 
-/** Without what line protocol and InfluxQL give a meaning to. */
-const plain = (tag: string): string =>
+/** A tag without what line protocol and InfluxQL give a meaning to. */
+export const plain = (tag: string): string =>
   encodeURIComponent(tag).replaceAll('%2F', '/').replaceAll('%3A', ':').replaceAll('%2B', '+').replaceAll("'", '%27');
 const contentOf = (row: TileRow): string => row.digest.slice(0, 16);
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
-const bytesOf = (text: unknown): Uint8Array => Buffer.from(String(text), 'base64');
+const bytesOf = (text: string): Uint8Array => Buffer.from(text, 'base64');

@@ -9,6 +9,7 @@ import { noFindings } from './findings.ts';
 import { follow } from './follow-service.ts';
 import { openInflux } from './influx-store.ts';
 import { hashing, ingest, plainBytes } from './ingest-service.ts';
+import { keepingHandlers } from './keeping-service.ts';
 import { asOf, command, knownAtOf, opened, packed, reportMessage, slotBytes, sourceOf, spanOf } from './messages-service.ts';
 import { metersNamed } from './places-store.ts';
 import { exportLines, meterDaysOf, type Reading, seriesOf, typicalLoads } from './read-service.ts';
@@ -32,7 +33,12 @@ export const room: RoomMaker = {
     const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
     const readings = influx ? recordedStore(deps.folder, files, influx, deps.log) : tileStore(deps.folder, files);
     return {
-      bindings: [bind(Metering, handlers(deps, { database: deps.database, readings }))],
+      bindings: [
+        bind(Metering, {
+          ...handlers(deps, { database: deps.database, readings }),
+          ...keepingHandlers(deps, { readings, influx }),
+        }),
+      ],
       start: async () => {
         await influx?.start();
         const orphans = await files.sweep(deps.database);
@@ -43,7 +49,7 @@ export const room: RoomMaker = {
   },
 };
 
-function handlers(deps: Deps, reading: Reading): Handlers<typeof Metering> {
+function handlers(deps: Deps, reading: Reading): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
   const { clock, database } = deps;
   return {
     importReadings: async (requests, caller) => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export type InfluxServer = {
   /** SIGKILL: nothing is flushed. */
   kill(): Promise<void>;
   /** SIGSTOP and SIGCONT: it keeps its sockets open and answers nothing. */
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   /** Starts it again on the same port and files. */
   restart(): Promise<void>;
@@ -73,7 +73,12 @@ export async function startInflux(): Promise<InfluxServer> {
     url: (database) => `http://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`,
     query,
     kill: () => end('SIGKILL'),
-    freeze: () => void running?.kill('SIGSTOP'),
+    freeze: async () => {
+      running?.kill('SIGSTOP');
+      // Its threads stop one by one.
+      const stopped = (): boolean => / T /.test(readFileSync(`/proc/${running?.pid}/stat`, 'utf8'));
+      while (running && !stopped()) await new Promise((next) => setTimeout(next, 5));
+    },
     thaw: () => void running?.kill('SIGCONT'),
     restart: async () => {
       await end('SIGKILL');

@@ -1,0 +1,141 @@
+import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
+import { grouped } from '../domain/grouped.ts';
+import { MINUTE } from '../domain/interval.ts';
+import { conflict, invalid } from '../domain/outcome.ts';
+import { type DayColumns, foldTiles, MISSING } from '../domain/tile.ts';
+import type { Database, Deps, Handlers } from '../host/room.ts';
+import type { Influx } from './influx-store.ts';
+import { type KnownMeter, stateAt } from './known.ts';
+import { areasOf, connectionsNamed, metersOfShard } from './places-store.ts';
+import { plain, type ReadingStore } from './reading-store.ts';
+import { type TileRow, tilesOf } from './store.ts';
+import { areaPath } from './supply.ts';
+
+type Keeping = { readonly readings: ReadingStore; readonly influx: Influx | null };
+const TOLD_EVERY = 250;
+
+/** What keeps the store honest and what draws from it: neither is in anybody's way to a statement. */
+export function keepingHandlers(
+  { database, clock }: Deps,
+  { readings, influx }: Keeping,
+): Pick<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
+  return {
+    checkReadings: async function* ({ days, record }, { discom, signal }) {
+      if (record && !influx)
+        throw conflict('tiles_are_the_record', 'the tiles are the record here: there is no other behind them', 'record');
+      const rows = await tilesOf(database, discom, { ...(days.length > 0 ? { days } : {}), asOf: null });
+      let statements = 0n;
+      let faults: { path: string; where: string; problem: string }[] = [];
+      for (const [i, row] of rows.entries()) {
+        signal.throwIfAborted();
+        for (const fault of await readings.faults(discom, row, record)) faults.push({ path: row.path, ...fault });
+        statements += BigInt(row.statements);
+        if ((i + 1) % TOLD_EVERY !== 0) continue;
+        yield { checked: BigInt(i + 1), statements, faults };
+        faults = [];
+      }
+      yield { checked: BigInt(rows.length), statements, faults };
+    },
+    projectReadings: async function* ({ days, meterIds }, { discom, signal }) {
+      if (!influx) throw conflict('no_influx', 'there is no InfluxDB to write series into: set influxUrl');
+      if (days.length === 0) throw invalid('days_missing', 'name at least one day', 'days');
+      const named = new Set(meterIds);
+      for (const day of days) {
+        signal.throwIfAborted();
+        const rows = await tilesOf(database, discom, { days: [day], asOf: clock.now() });
+        let points = 0;
+        for (const ofZone of grouped(rows, (row) => `${row.zone} ${row.intervalMinutes} ${row.dayStart}`).values()) {
+          const lines = await seriesOf(database, readings, discom, ofZone, named);
+          await influx.query(['load_area', 'load_meter'].map((name) => forgetting(name, discom, ofZone[0]!)));
+          await influx.write(lines);
+          points += lines.length;
+        }
+        yield { day, points: BigInt(points) };
+      }
+    },
+  };
+}
+
+type Sum = { importWh: number; exportWh: number; meters: number; missing: number };
+
+/** A day of one zone, all shards: line protocol, one point an interval for each area and each meter named. A gap has no value. */
+async function seriesOf(
+  database: Database,
+  readings: ReadingStore,
+  discom: string,
+  rows: readonly TileRow[],
+  named: ReadonlySet<string>,
+): Promise<string[]> {
+  const { zone, intervalMinutes, dayStart, slots } = rows[0]!;
+  const place = `discom=${plain(discom)},minutes=${intervalMinutes},zone=${plain(zone)}`;
+  const time = (slot: number): string => `${dayStart + slot * intervalMinutes * MINUTE}000000`;
+  const areas = await areasOf(database, discom);
+  const sums = new Map<string, Sum[]>();
+  const lines: string[] = [];
+  for (const [shard, versions] of grouped(rows, (row) => row.shard)) {
+    const tiles = [];
+    for (const row of versions) tiles.push(await readings.read(discom, row));
+    const columns = foldTiles(tiles)!;
+    const meters = (await metersOfShard(database, discom, shard)).filter(
+      (meter) => meter.zone === zone && meter.intervalMinutes === intervalMinutes,
+    );
+    const connections = await connectionsNamed(
+      database,
+      discom,
+      meters.flatMap(({ links }) => links.map(({ connectionId }) => connectionId)),
+    );
+    for (const meter of meters) {
+      if (named.has(meter.meterId)) lines.push(...meterLines(columns, meter, place, time));
+      // A sub-meter's energy is in its parent's already.
+      if (meter.parentMeterId !== '') continue;
+      const connection = connections.get(stateAt(meter.links, dayStart)?.connectionId ?? '') ?? [];
+      for (const area of areaPath(connection, areas, dayStart)) {
+        const day = sums.get(area) ?? Array.from({ length: slots }, () => ({ importWh: 0, exportWh: 0, meters: 0, missing: 0 }));
+        sums.set(area, day);
+        for (const [slot, sum] of day.entries()) add(sum, ...cellOf(columns, slot, meter.ordinal));
+      }
+    }
+  }
+  for (const [area, day] of sums)
+    for (const [slot, { importWh, exportWh, meters, missing }] of day.entries()) {
+      const values = meters === 0 ? '' : `import_wh=${importWh}i,export_wh=${exportWh}i,`;
+      lines.push(`load_area,area=${plain(area)},${place} ${values}meters=${meters}i,missing=${missing}i ${time(slot)}`);
+    }
+  return lines;
+}
+
+function meterLines(columns: DayColumns, meter: KnownMeter, place: string, time: (slot: number) => string): string[] {
+  const lines: string[] = [];
+  for (let slot = 0; slot < columns.slots; slot++) {
+    const [importWh, exportWh] = cellOf(columns, slot, meter.ordinal);
+    const values = [
+      ...(importWh === MISSING ? [] : [`import_wh=${importWh}i`]),
+      ...(exportWh === MISSING ? [] : [`export_wh=${exportWh}i`]),
+    ];
+    if (values.length > 0) lines.push(`load_meter,meter=${plain(meter.meterId)},${place} ${values.join(',')} ${time(slot)}`);
+  }
+  return lines;
+}
+
+function cellOf(columns: DayColumns, slot: number, ordinal: number): [importWh: number, exportWh: number] {
+  if (ordinal >= columns.meters) return [MISSING, MISSING];
+  const at = slot * columns.meters + ordinal;
+  return [columns.importWh[at]!, columns.exportWh[at]!];
+}
+
+function add(sum: Sum, importWh: number, exportWh: number): void {
+  if (importWh === MISSING && exportWh === MISSING) {
+    sum.missing++;
+    return;
+  }
+  sum.meters++;
+  if (importWh !== MISSING) sum.importWh += importWh;
+  if (exportWh !== MISSING) sum.exportWh += exportWh;
+}
+
+/** Series are drawn anew, so that a meter that has moved is not left in the area it was in. */
+function forgetting(measurement: string, discom: string, { zone, intervalMinutes, dayStart, slots }: TileRow): string {
+  const end = dayStart + slots * intervalMinutes * MINUTE;
+  const where = `"discom" = '${plain(discom)}' AND "zone" = '${plain(zone)}' AND "minutes" = '${intervalMinutes}'`;
+  return `DELETE FROM "${measurement}" WHERE ${where} AND time >= ${dayStart}ms AND time < ${end}ms`;
+}

@@ -1,0 +1,82 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
+import { invalid, Refusal } from '../domain/outcome.ts';
+import { openTokens } from '../host/auth.ts';
+import { EXIT, readWords, settingFlags, suggestion } from '../host/cli.ts';
+import { loadConfig } from '../host/config.ts';
+import { openWire } from '../host/connect.ts';
+import { newId } from '../host/ids.ts';
+import type { Client } from '../host/room.ts';
+
+const HELP = `lachak readings check --discom DISCOM [--record] [--day DAY[,DAY…]] [--folder DIR]
+lachak readings project --discom DISCOM --day DAY[,DAY…] [--meter ID[,ID…]] [--folder DIR]
+
+check     holds every tile of the running installation against its checksum and its row, and names what is torn or missing;
+          with --record also makes each version again from InfluxDB. Exit 1 when anything is wrong.
+project   writes plain series for charts into InfluxDB, beside the record, and replaces those of the same days:
+          load_area (import_wh, export_wh, meters, missing) for every area, load_meter for the meters named.
+
+  --discom   whose readings
+  --day      like 2026-05-09; left out, check looks at all days
+`;
+/** Looking at everything may take long; a stream that stops moving is ended by whoever watches it. */
+const WITHIN_MS = 24 * 3_600_000;
+
+/** `lachak readings`: speaks to the running installation with the authority of whoever can read its secrets. */
+export async function readingsCommand(argv: readonly string[]): Promise<number> {
+  const word = { type: 'string' as const };
+  const { values, positionals } = readWords(argv, {
+    ...settingFlags,
+    ...{ discom: word, day: word, meter: word, record: { type: 'boolean' as const } },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  const [verb = ''] = positionals;
+  if (verb !== 'check' && verb !== 'project')
+    throw invalid('usage', `lachak readings check or project, not "${verb}"${suggestion(verb, ['check', 'project'])}`);
+  const said = (name: string): string => (values[name] as string | undefined) ?? '';
+  const list = (name: string): string[] => said(name).split(',').filter(Boolean);
+  if (said('discom') === '') throw invalid('usage', '--discom is missing; see lachak readings --help');
+  const wrong = list('day').find((day) => !/^\d{4}-\d{2}-\d{2}$/.test(day));
+  if (wrong !== undefined) throw invalid('usage', `--day is "${wrong}"; allowed: days like 2026-05-09, with commas`);
+  if (verb === 'project' && list('day').length === 0) throw invalid('usage', '--day is missing: which days to draw?');
+  const { config } = loadConfig(values, process.env);
+  const socket = join(config.folder, 'lachak.sock');
+  if (!config.grpc.address && !existsSync(socket)) {
+    const say = `nothing runs in ${config.folder}: start it first (lachak start --folder ${config.folder})`;
+    throw new Refusal('unavailable', 'not_running', say);
+  }
+  const tokens = await openTokens(config.folder);
+  const whose = { discom: said('discom'), organisation: '', participant: '' };
+  const token = await tokens.issue({ subject: 'lachak readings', roles: ['operator'], ...whose }, 24);
+  const options = { as: { token, requestId: newId() }, deadlineMs: WITHIN_MS };
+  const wire = openWire(config.grpc.address || `unix:${socket}`);
+  try {
+    const metering = wire.client(Metering, async () => token);
+    if (verb === 'check') return await check(metering, { days: list('day'), record: values.record === true }, options);
+    for await (const { day, points } of metering.projectReadings({ days: list('day'), meterIds: list('meter') }, options))
+      process.stdout.write(`${day}  ${points} points\n`);
+    return EXIT.done;
+  } finally {
+    wire.close();
+  }
+}
+
+type Asked = Parameters<Client<typeof Metering>['checkReadings']>;
+
+async function check(metering: Client<typeof Metering>, ...[request, options]: Asked): Promise<number> {
+  let faulty = 0;
+  let last = { checked: 0n, statements: 0n };
+  for await (const answer of metering.checkReadings(request, options)) {
+    last = answer;
+    for (const { path, where, problem } of answer.faults) {
+      faulty++;
+      process.stdout.write(`${path}  ${where}: ${problem}\n`);
+    }
+  }
+  process.stdout.write(`${last.checked} versions, ${last.statements} readings checked; ${faulty} wrong\n`);
+  return faulty === 0 ? EXIT.done : EXIT.no;
+}

@@ -204,7 +204,7 @@ describe.each(['PostgreSQL', 'NATS JetStream'])('facts carried by %s', (carrier)
 
   test('two processes share the partitions; one is killed: the other goes on within ten seconds, nothing lost or twice', async () => {
     const [one, two] = [await town.process(), await town.process()];
-    await expect.poll(() => [one.owns(), two.owns()], { timeout: 20_000 }).toEqual([32, 32]);
+    await expect.poll(() => [one.owns(), two.owns()], { timeout: 60_000 }).toEqual([32, 32]);
     let written = 0;
     let writing = true;
     const writer = (async () => {

@@ -1,10 +1,12 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Access } from '../../gen/lachak/v1/access_pb.ts';
 import { invalid } from '../domain/outcome.ts';
 import { EXIT, readWords } from '../host/cli.ts';
 import { defaults } from '../host/config.ts';
+import { endLeftServer } from '../host/embedded.ts';
 import { type Host, startHost } from '../host/host.ts';
+import { lockFolder } from '../host/lock.ts';
 import { openLog } from '../host/log.ts';
 import type { RoomMaker } from '../host/room.ts';
 import { startApart } from './apart.ts';
@@ -62,7 +64,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
       'their event-day readings are their own minus what the simulated devices and households left off; the chargers are generated',
     );
   const folder = join(out, 'house');
-  rmSync(folder, { recursive: true, force: true });
+  await clear(folder);
   mkdirSync(out, { recursive: true });
   const config = {
     ...defaults,
@@ -78,6 +80,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     ? await startApart(config, roster, log, String(values['admin-url'] ?? ''))
     : alone(await startHost({ config, rooms: roster, log }));
   const { host } = house;
+  const told = untilTold();
   const server = values['admin-url'] ? 'your PostgreSQL' : 'embedded PostgreSQL';
   try {
     const how = values.apart ? ', each a process of its own,' : '';
@@ -85,7 +88,11 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     await openAccounts(host);
     const console = `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD})`;
     if (paceMs > 0) process.stdout.write(`${console}\n`);
-    process.stdout.write(await tell(host, scene, { out, paceMs, say }));
+    const story = tell(host, scene, { out, paceMs, say });
+    story.catch(() => {}); // told to stop, nobody waits for it any more
+    const account = await Promise.race([story, told]);
+    if (account === null) return EXIT.no;
+    process.stdout.write(account);
     process.stdout.write(
       `\nStatements, keys, cores and readings: ${out}\nCheck them:  npx lachak verify ${out}/statements/*.json --readings ${out}/readings.csv.gz\n`,
     );
@@ -94,15 +101,27 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
       return EXIT.done;
     }
     process.stdout.write(`${console}; Ctrl-C ends\n`);
-    await new Promise<void>((done) => {
-      process.once('SIGINT', () => done());
-      process.once('SIGTERM', () => done());
-    });
+    await told;
     return EXIT.done;
   } finally {
     await house.stop();
   }
 }
+
+/** Throws the last evening's house away, once nothing lives in it: neither another demo nor a server that a killed one left. */
+async function clear(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  const lock = await lockFolder(folder);
+  await endLeftServer(folder);
+  lock.release();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Ctrl-C or SIGTERM, also in the middle of the story: the house is closed, no server is left behind. */
+const untilTold = (): Promise<null> =>
+  new Promise((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(null));
+  });
 
 const alone = (host: Host) => ({ host, stop: () => host.stop() });
 

@@ -41,6 +41,16 @@ export async function startEmbedded(folder: string, log: Logger, careless = fals
   return launch(programs.postgres, folder, server, user, password, log, careless);
 }
 
+/**
+ * Ends a server that a killed process left in the folder. Before the folder is thrown away it must be: a server whose folder vanishes
+ * ends itself a minute later, and on its way out removes the socket of whoever has taken its place.
+ */
+export async function endLeftServer(folder: string): Promise<void> {
+  const server = resolve(folder, 'postgres');
+  const left = existsSync(server) ? readPostmaster(server) : null;
+  if (left && livingIn(server).includes(left.pid)) await stopServer(left.pid, server);
+}
+
 type Programs = { readonly initdb: string; readonly postgres: string };
 
 function passwordOf(folder: string): string {

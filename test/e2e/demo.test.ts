@@ -1,7 +1,8 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -52,7 +53,11 @@ describe('the demo', () => {
     expect(versions, 'the late reading made a second version; the superseded one is kept').toEqual(new Set([1, 2]));
   });
 
-  test('two evenings with one seed leave equal statement payloads', async () => {
+  test('two evenings with one seed leave equal statement payloads, also after one that was killed in the same folder', async () => {
+    const killed = spawn(process.execPath, [MAIN, 'demo', '--out', two], { stdio: ['ignore', 'pipe', 'ignore'] });
+    for await (const line of createInterface({ input: killed.stdout })) {
+      if (line.includes('rooms are up')) killed.kill('SIGKILL'); // its PostgreSQL lives on
+    }
     expect((await lachak('demo', '--out', two, '--seed', '7')).code).toBe(0);
     expect(payloads(two)).toEqual(payloads(one));
   });

@@ -51,6 +51,11 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'check the stored readings, or draw plain series from them',
     run: async (argv) => (await import('./metering/readings-cli.ts')).readingsCommand(argv),
   },
+  doctor: {
+    says: 'look at everything the rooms stand on, and say what is wrong',
+    run: async (argv) =>
+      (await import('./doctor/doctor-cli.ts')).doctorCommand(argv, async () => (await import('./roster.ts')).roster),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

@@ -11,7 +11,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = declared;
 const speaksOrRemembers = /(^|\/)([a-z]+-)?(service|store)(-[a-z]+)?\.ts$/;
 /** Files that neither only think, nor speak, nor remember: each has its reason. */
 const exceptions: readonly [RegExp, string][] = [
-  [/^services\/(host|gateway|demo)\//, 'the process, the HTTP door, and the story told with them'],
+  [
+    /^services\/(host|gateway|demo|doctor)\//,
+    'the process, the HTTP door, the story told with them, the look at what they stand on',
+  ],
   [/^services\/(main|roster|verify)\.ts$/, 'the command'],
   [/^devices\/(mqtt|ocpp|simulated)\//, 'drivers and simulators speak over sockets'],
   [/-cli\.ts$/, 'commands read files and print'],

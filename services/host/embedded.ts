@@ -51,6 +51,15 @@ export async function endLeftServer(folder: string): Promise<void> {
   if (left && livingIn(server).includes(left.pid)) await stopServer(left.pid, server);
 }
 
+/** The server that works in the folder now, whoever started it; null when none does. Starts, stops and makes nothing. */
+export function foundServer(folder: string): Connection | null {
+  const server = resolve(folder, 'postgres');
+  const found = existsSync(server) ? readPostmaster(server) : null;
+  if (!found || !livingIn(server).includes(found.pid)) return null;
+  const secret = join(folder, 'secrets', 'postgres-password');
+  return connectionTo(found, existsSync(secret) ? readFileSync(secret, 'utf8').trim() : '');
+}
+
 type Programs = { readonly initdb: string; readonly postgres: string };
 
 function passwordOf(folder: string): string {

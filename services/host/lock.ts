@@ -28,6 +28,12 @@ export async function lockFolder(folder: string): Promise<{ release(): void }> {
   throw conflict('folder_in_use', `${folder} is being locked by several processes at once; try again`);
 }
 
+/** Whose lock lies in the folder, and whether that process lives; null when there is none. */
+export function holderOf(folder: string): { readonly pid: number; readonly lives: boolean } | null {
+  const holder = parse(read(join(folder, 'lock')) ?? '');
+  return holder && { pid: holder.pid, lives: lives(holder) };
+}
+
 function takeOverStale(folder: string, file: string): void {
   const found = read(file);
   if (found === null) return;

@@ -10,6 +10,8 @@ import { Refusal } from '../domain/outcome.ts';
 export type Influx = {
   /** Throws Refusal `record_away`, saying why, when the server is known not to take readings now; asked for again in the background. */
   ready(): void;
+  /** What is wrong with it and what to do, as last known; null = nothing. */
+  away(): string | null;
   /** On disk over there when it returns. Throws Refusal `record_away`; then any part of it may be there. */
   write(lines: readonly string[]): Promise<void>;
   /**
@@ -143,6 +145,7 @@ export function openInflux({ url, passwordFile, withinMs = WITHIN_MS }: InfluxPl
     ready: () => {
       if (away !== null) throw refusal(away);
     },
+    away: () => away,
     write: async (lines) => {
       for (let next = 0; next < lines.length; ) {
         let bytes = 0;

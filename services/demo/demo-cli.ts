@@ -25,6 +25,7 @@ server run in this process; the devices are clients on real sockets.
   --readings FILE   your own half-hourly readings (meter_id,interval_start,import_wh,export_wh; CSV or gzip) as the homes
   --apart           each room a process of its own, with certificates between them and a PostgreSQL login each; the same statements
   --admin-url URL   with --apart: a PostgreSQL of yours instead of the embedded one; logins lachak_… are made in it
+  --homes N         how many, at least 20 (default 100), and a charger for every fifth
   --seed N          other homes, weather and tempers (default 1); the same seed gives the same statements
   --port N          of the console (default: a free one)
   --serve           stay up afterwards, to look around in the console
@@ -38,6 +39,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
   const { values } = readWords(argv, {
     out: { type: 'string' },
     readings: { type: 'string' },
+    homes: { type: 'string' },
     seed: { type: 'string' },
     port: { type: 'string' },
     serve: { type: 'boolean' },
@@ -50,15 +52,17 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     return EXIT.done;
   }
   const seed = whole(values.seed ?? '1', 'seed');
+  const count = whole(values.homes ?? '100', 'homes');
+  if (count < 20) throw invalid('usage', '--homes is at least 20: fewer cannot play every part of the story');
   const port = whole(values.port ?? '0', 'port');
   const paceMs = 1000 * whole(values.pace ?? '0', 'pace');
   const out = resolve(String(values.out ?? 'demo-out'));
   const began = performance.now();
   const say = (line: string): void => void process.stdout.write(`${seconds(began).padStart(6)}  ${line}\n`);
 
-  const own = values.readings ? await ownReadings(String(values.readings)) : null;
+  const own = values.readings ? await ownReadings(String(values.readings), count) : null;
   if (own) say(`${own.meterIds.length} homes of ${values.readings}; the event is on ${own.eventDay}: ${own.why}`);
-  const scene = setScene(seed, own);
+  const scene = setScene(seed, count, own);
   if (own)
     say(
       'their event-day readings are their own minus what the simulated devices and households left off; the chargers are generated',
@@ -128,7 +132,7 @@ const alone = (host: Host) => ({ host, stop: () => host.stop() });
 async function openAccounts(host: Host): Promise<void> {
   const access = host.connectAs('demo')(Access);
   const operator = await openDesk(host).as('operator');
-  const household = participantOf(homes(0)[0]!);
+  const household = participantOf(homes(0, 1)[0]!);
   const people = [
     { userId: 'operator', roles: ['operator'] },
     { userId: 'aggregator', roles: ['aggregator'], organisationId: AGGREGATOR },

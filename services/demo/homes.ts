@@ -26,8 +26,12 @@ export const AREAS = [
 export const BLACKED_OUT = 't-4';
 const TRANSFORMERS = ['t-1', 't-2', 't-3', 't-4'];
 
-/** 70 homes with air conditioners, 30 that only get a notice, 20 chargers, spread over the transformers in turn. */
-export function homes(seed: number): readonly Home[] {
+/**
+ * So many homes, seven in ten of them with an air conditioner and the others by notice, and a charger for every fifth, spread over the
+ * transformers in turn.
+ */
+export function homes(seed: number, count: number): readonly Home[] {
+  const cooled = Math.round(0.7 * count);
   const of = (prefix: string, from: number, count: number, kind: Home['kind'], organisationId: string): Home[] =>
     Array.from({ length: count }, (_, i) => {
       const id = `${prefix}-${String(from + i).padStart(3, '0')}`;
@@ -35,9 +39,9 @@ export function homes(seed: number): readonly Home[] {
       return { id, kind, areaId: TRANSFORMERS[i % TRANSFORMERS.length]!, organisationId, sanctionedW };
     });
   return [
-    ...of('h', 1, 70, 'AC', AGGREGATOR),
-    ...of('h', 71, 30, 'BEHAVIOURAL', ''),
-    ...of('c', 1, 20, 'CHARGER', OPERATOR_OF_CHARGERS),
+    ...of('h', 1, cooled, 'AC', AGGREGATOR),
+    ...of('h', cooled + 1, count - cooled, 'BEHAVIOURAL', ''),
+    ...of('c', 1, Math.round(count / 5), 'CHARGER', OPERATOR_OF_CHARGERS),
   ];
 }
 

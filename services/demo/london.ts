@@ -7,7 +7,6 @@ import { type Loads, MISSING, SLOT_MS } from './loads.ts';
 
 const LOOK_BACK_DAYS = 50;
 const EVENING = { fromHour: 18, toHour: 20 };
-const WANTED_HOMES = 100;
 const COMPLETE_SHARE = 0.95;
 
 /** Somebody's own readings as the demo's homes: the day is chosen from them, nothing else is. */
@@ -23,7 +22,7 @@ export type OwnReadings = {
  * Reads `meter_id,interval_start,import_wh,…` (plain or gzip) on a 30-minute grid and chooses a working day of high evening load
  * among those with enough history behind them and nearly all homes complete. The zone is the offset the file is written in.
  */
-export async function ownReadings(file: string): Promise<OwnReadings> {
+export async function ownReadings(file: string, homes: number): Promise<OwnReadings> {
   const meters = new Map<string, Map<Instant, number>>();
   let zone = '';
   const input = createReadStream(file);
@@ -36,8 +35,8 @@ export async function ownReadings(file: string): Promise<OwnReadings> {
     of.set(Date.parse(start), Number(importWh));
     meters.set(meterId, of);
   }
-  if (meters.size < WANTED_HOMES) throw invalid('usage', `${file} has ${meters.size} meters; the demo needs ${WANTED_HOMES}`);
-  const meterIds = [...meters.keys()].sort().slice(0, WANTED_HOMES);
+  if (meters.size < homes) throw invalid('usage', `${file} has ${meters.size} meters: ask for fewer --homes than ${homes}`);
+  const meterIds = [...meters.keys()].sort().slice(0, homes);
   const offset = offsetMs(zone);
   const eventDay = busyEvening(
     meterIds.map((id) => meters.get(id)!),

@@ -8,6 +8,8 @@ import * as store from './store.ts';
 /** What the room knows of its devices beside what is wanted of them. */
 export type Known = {
   live(device: DeviceKey): Live;
+  /** How many are. */
+  online(): number;
   /** Empty: unknown here (yet). */
   protocolOf(device: DeviceKey): string;
   /** A device was provisioned, or has other links now. */
@@ -93,6 +95,11 @@ export function openKnown(
   };
 
   return {
+    online: () => {
+      let count = 0;
+      for (const { live } of known.values()) if (live.online) count++;
+      return count;
+    },
     live: (device) => known.get(keyOf(device))?.live ?? unheard,
     protocolOf: (device) => known.get(keyOf(device))?.protocol ?? '',
     know,

@@ -31,6 +31,8 @@ export type Pursuits = {
   /** These parts are this instance's to pursue from now on, or no longer. */
   gained(parts: ReadonlySet<number>): Promise<void>;
   lost(parts: ReadonlySet<number>): void;
+  /** How many devices are, as far as this instance knows. */
+  online(): number;
   /** What the edge refused, and what it lost, since it started. */
   counts(): { readonly refused: Readonly<Record<string, number>>; readonly lost: Readonly<Record<string, number>> };
 };
@@ -246,6 +248,7 @@ export function openPursuits(
     heard,
     protocolOf: known.protocolOf,
     live: known.live,
+    online: known.online,
     counts: () => ({ refused, lost }),
     command: async (discom, instructionIds, work) => {
       const { changed, outcome } = await writing(async () => {

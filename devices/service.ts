@@ -45,6 +45,9 @@ function make(deps: Deps): Room {
   const gateways = several
     ? openGateways(gatewayId, () => connect({ ...optionsOf(config), waitOnFirstConnect: true }), pursuits.heard, log)
     : null;
+  deps.metrics.level('devices_online', 'Devices that are online, as far as this process knows', () => pursuits.online());
+  deps.metrics.sum('devices_refused_total', 'What the edge refused', 'what', () => pursuits.counts().refused);
+  deps.metrics.sum('devices_lost_total', 'What the edge gave up because a queue was full', 'what', () => pursuits.counts().lost);
   const desired = openDesired(deps, pursuits, holding, gateways);
   // What connects to this process is told to the others; what an external broker says they hear themselves.
   const heard = gateways?.heard ?? pursuits.heard;

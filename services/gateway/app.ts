@@ -14,6 +14,8 @@ import { notFound, Refusal } from '../domain/outcome.ts';
 import type { Tokens } from '../host/auth.ts';
 import type { Config } from '../host/config.ts';
 import { newId, sha256Base64url } from '../host/ids.ts';
+import { CONTENT_TYPE, type Metrics } from '../host/metrics.ts';
+import { metricsGuard } from '../host/metrics-door.ts';
 import type { Connect, Database } from '../host/room.ts';
 import { identityOf, onBehalfOf, tokenOf } from './identity.ts';
 import { oauthRoutes } from './oauth.ts';
@@ -27,10 +29,10 @@ import { transferRoutes } from './transfers.ts';
 const JSON_BODY_BYTES = 1024 * 1024;
 const UPLOAD_BYTES = 4 * 1024 * 1024 * 1024;
 
-export type Parts = { config: Config; connect: Connect; database: Database; tokens: Tokens; log: Logger };
+export type Parts = { config: Config; connect: Connect; database: Database; tokens: Tokens; metrics: Metrics; log: Logger };
 
 /** The only HTTP door. It adds no permission: every call travels on its caller's token and the room decides. */
-export async function makeApp({ config, connect, database, tokens, log }: Parts): Promise<FastifyInstance> {
+export async function makeApp({ config, connect, database, tokens, metrics, log }: Parts): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -80,6 +82,14 @@ export async function makeApp({ config, connect, database, tokens, log }: Parts)
   }
   await documentation(app);
   app.get('/healthz', { schema: { hide: true }, config: { rateLimit: false } }, async () => ({ status: 'ok' }));
+  const mayLook = metricsGuard(config, tokens.verify);
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    await mayLook(tokenOf(request));
+    return reply
+      .type(CONTENT_TYPE)
+      .serializer(String)
+      .send(await metrics.text());
+  });
   app.get('/issuer.jwks.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.type('application/json').send((await connect(Settlement).getIssuer({}, { discom: '-' })).jwks),
   );

@@ -3,6 +3,21 @@ import { resolve } from 'node:path';
 import { invalid } from '../domain/outcome.ts';
 import { roomNames } from './arrows.ts';
 import type { RoomName } from './room.ts';
+import {
+  filled,
+  grpcAddress,
+  grpcAddresses,
+  hostPort,
+  influx,
+  instant,
+  mqttUrl,
+  natsUrls,
+  oneOf,
+  port,
+  postgres,
+  text,
+  whole,
+} from './setting-readers.ts';
 
 /** The validated configuration: file, then environment (LACHAK_…), then flags; each later one wins. */
 export type Config = {
@@ -59,6 +74,12 @@ export type Config = {
     /** Copies of each stream. */
     readonly replicas: number;
   };
+  readonly metrics: {
+    /** host:port where this process serves GET /metrics; empty = only the gateway does, on its own port. */
+    readonly address: string;
+    /** A file with a token for who collects them; empty = operators' tokens only. */
+    readonly tokenFile: string;
+  };
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent' };
 };
 
@@ -82,6 +103,7 @@ export const defaults: Config = {
   tls: { ca: '', cert: '', key: '' },
   tokens: { keys: '' },
   nats: { url: '', credentials: '', replicas: 1 },
+  metrics: { address: '', tokenFile: '' },
   log: { level: 'info' },
 };
 
@@ -103,35 +125,6 @@ export type Setting = {
   /** Null: one of many alike, which the help shows once. */
   readonly says: string | null;
 };
-
-const text = (value: string): string => value;
-const filled = (value: string): string | null => (value.trim() === '' ? null : value);
-const port = (value: string): number | null => whole(value, 0, 65_535);
-const whole = (value: string, least: number, most: number): number | null => {
-  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  return number >= least && number <= most ? number : null;
-};
-const oneOf =
-  (...values: readonly string[]) =>
-  (value: string): string | null =>
-    values.includes(value) ? value : null;
-const instant = (value: string): number | null => {
-  const at = /^\d+$/.test(value) ? Number(value) : /[zZ]|[+-]\d{2}:\d{2}$/.test(value) ? Date.parse(value) : Number.NaN;
-  return Number.isSafeInteger(at) ? at : null;
-};
-const postgres = (value: string): string | null => (value === '' || /^postgres(ql)?:\/\//.test(value) ? value : null);
-const natsUrls = (value: string): string | null =>
-  value === '' || value.split(',').every((url) => /^(nats|tls):\/\/([^/@:]+:[^/@]+@)?[^/@]+$/.test(url)) ? value : null;
-const mqttUrl = (value: string): string | null => (value === '' || /^mqtts?:\/\/[^/@]+$/.test(value) ? value : null);
-const influx = (value: string): string | null => {
-  if (value === '') return value;
-  const url = URL.canParse(value) ? new URL(value) : null;
-  return /^https?:$/.test(url?.protocol ?? '') && /^\/[^/]+$/.test(url!.pathname) ? value : null;
-};
-const grpcAddress = (value: string): string | null =>
-  value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null;
-const grpcAddresses = (value: string): string | null =>
-  value.split(',').every((one) => grpcAddress(one.trim()) !== null && (one.trim() !== '' || value === '')) ? value : null;
 
 /** All of it; flags are `--folder`, `--gateway-port` …, environment LACHAK_FOLDER, LACHAK_GATEWAY_PORT … */
 export const settings: readonly Setting[] = [
@@ -240,6 +233,13 @@ export const settings: readonly Setting[] = [
     allowed: 'a whole number from 1 to 5',
     says: 'copies of each stream in a NATS cluster',
   },
+  {
+    key: 'metrics.address',
+    read: hostPort,
+    allowed: 'host:port, or empty: only the gateway, at /metrics',
+    says: 'where this process shows its metrics to Prometheus',
+  },
+  { key: 'metrics.tokenFile', read: text, allowed: 'a file', says: 'holds a token for who collects them' },
   {
     key: 'log.level',
     read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'),

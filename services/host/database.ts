@@ -14,15 +14,18 @@ export type Databases = {
   host(): Promise<Database>;
   /** A connection of one's own, for LISTEN and session locks; the caller ends it. */
   dedicated(): Promise<pg.Client>;
+  use(): readonly PoolUse[];
   close(): Promise<void>;
 };
+/** A room's connections now, and how much waits for one. */
+export type PoolUse = { readonly room: string; readonly idle: number; readonly busy: number; readonly waiting: number };
 /** Where PostgreSQL is. `owner`: whose login this is; then it has that room's schema, and may read what was granted to it. */
 export type Reach = { readonly at: Connection | string; readonly owner: string | null };
 
 /** Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. */
 export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
   const reach = typeof at === 'string' ? { connectionString: at } : at;
-  const pools: pg.Pool[] = [];
+  const pools: { schema: string; pool: pg.Pool }[] = [];
   const clients = new Set<pg.Client>();
   let closing = false;
   const open = async (schema: string, sources: Parameters<typeof migrate>[2]): Promise<Database> => {
@@ -40,7 +43,7 @@ export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
       'error',
       (error) => closing || log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'),
     );
-    pools.push(pool);
+    pools.push({ schema, pool });
     const client = await pool.connect();
     try {
       await expectVersion(client);
@@ -66,9 +69,16 @@ export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
       client.once('end', () => clients.delete(client));
       return client;
     },
+    use: () =>
+      pools.map(({ schema, pool: { totalCount, idleCount, waitingCount } }) => ({
+        room: schema,
+        idle: idleCount,
+        busy: totalCount - idleCount,
+        waiting: waitingCount,
+      })),
     close: async () => {
       closing = true;
-      await Promise.all([...pools.map((pool) => pool.end()), ...[...clients].map((client) => client.end().catch(() => {}))]);
+      await Promise.all([...pools.map(({ pool }) => pool.end()), ...[...clients].map((client) => client.end().catch(() => {}))]);
     },
   };
 }

@@ -41,6 +41,7 @@ export async function serve(
   verify: (token: string) => Promise<Identity>,
   log: Logger,
   tls: Tls | null = null,
+  called: Called = () => {},
 ): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': STREAM_MESSAGE_BYTES,
@@ -59,6 +60,7 @@ export async function serve(
           log,
           running,
           aside,
+          called,
           certified: tls !== null,
         }) as never;
     }
@@ -135,7 +137,10 @@ function received(method: DescMethod, bytes: Buffer): unknown {
 }
 
 type Handler = (request: unknown, caller: Caller) => Promise<unknown> | AsyncIterable<unknown>;
+/** A call has ended, with this gRPC status; `seconds` of unary calls only. */
+export type Called = (path: string, code: number, seconds: number | null) => void;
 type Means = {
+  called: Called;
   verify: (token: string) => Promise<Identity>;
   log: Logger;
   running: { unary: number; served: number };
@@ -156,7 +161,7 @@ type Call = AsyncIterable<unknown> & {
   emit(event: 'error', error: unknown): void;
 };
 
-function guarded(method: DescMethod, handler: Handler, { verify, log, running, aside, certified }: Means) {
+function guarded(method: DescMethod, handler: Handler, { verify, log, running, aside, called, certified }: Means) {
   const path = pathOf(method);
   const roles = hasOption(method, allow) ? getOption(method, allow).map((role) => WireRole[role].toLowerCase() as Role) : [];
   const streams = method.methodKind === 'server_streaming';
@@ -170,6 +175,8 @@ function guarded(method: DescMethod, handler: Handler, { verify, log, running, a
         ? setTimeout(() => hangUp.abort(late(path)), UNARY_DEADLINE_MS)
         : undefined;
     const counted = unary && !aside;
+    const began = performance.now();
+    let code: number = status.OK;
     if (counted) running.unary++;
     if (counted) running.served++;
     try {
@@ -194,10 +201,12 @@ function guarded(method: DescMethod, handler: Handler, { verify, log, running, a
       else answer!(null, await Promise.race([work, aborted(hangUp.signal)]));
     } catch (error) {
       const told = tell(error, path, requestId, log);
+      code = told.code;
       if (streams) call.emit('error', told);
       else answer!(told);
     } finally {
       clearTimeout(limit);
+      called(path, code, unary ? (performance.now() - began) / 1000 : null);
       if (counted) running.unary--;
     }
   };
@@ -239,13 +248,14 @@ function aborted(signal: AbortSignal): Promise<never> {
   return never;
 }
 
-function tell(error: unknown, path: string, requestId: string, log: Logger): unknown {
+function tell(error: unknown, path: string, requestId: string, log: Logger): { code: status } {
   if (error instanceof Refusal) {
     log.debug({ path, requestId, code: error.code }, 'refused');
     return toStatus(error);
   }
   log.error({ path, requestId, error }, 'a call failed unexpectedly');
-  return { code: status.INTERNAL, details: `unexpected; the log has more under request ${requestId}` };
+  const told = { code: status.INTERNAL, details: `unexpected; the log has more under request ${requestId}` };
+  return told;
 }
 
 const text = (call: Call, name: string): string => String(call.metadata.get(name)[0] ?? '');

@@ -16,6 +16,8 @@ import { makeFolder } from './folder.ts';
 import { type GrpcServer, serve } from './grpc.ts';
 import { openJetStream } from './jetstream.ts';
 import { lockFolder } from './lock.ts';
+import { openMetrics } from './metrics.ts';
+import { metricsGuard, openMetricsDoor } from './metrics-door.ts';
 import { agentBinding, type Mover, moverThere } from './mover.ts';
 import { type Dependency, watchDependencies } from './readiness.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
@@ -84,6 +86,10 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const jetstream = config.nats.url === '' ? null : openJetStream(config, log);
     if (jetstream) open.push('NATS', () => jetstream.stop());
     const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, jetstream, log });
+    const metrics = openMetrics();
+    metrics.facts(() => facts.standing());
+    metrics.pools(() => databases.use());
+    if (jetstream) metrics.level('nats_reached', '1 while NATS is reached', () => (jetstream.away() === null ? 1 : 0));
     const calls = { inFlight: () => server?.inFlight() ?? 0, served: () => server?.served() ?? 0 };
     const stepped = stepping?.({ facts, calls }) ?? null;
     clock = stepped?.clock ?? systemClock(log, duty);
@@ -119,6 +125,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
         ...stores[i]!,
         connect: connectAs(name),
         log: log.child({ room: name }),
+        metrics,
         config,
         folder: own,
         announce: (what, address) => announced.set(what, address),
@@ -136,11 +143,17 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       tokens.verify,
       log,
       tls,
+      metrics.called,
     );
     server.ready(false);
     open.push('calls', () => server.stop(3000));
     wires.begin(server.address);
     open.push('connections', async () => wires.close());
+    if (config.metrics.address !== '') {
+      const door = await openMetricsDoor(config.metrics.address, metrics, metricsGuard(config, tokens.verify));
+      open.push('metrics', () => door.close());
+      announced.set('metrics', door.address);
+    }
     await facts.start();
     open.push('facts', () => facts.stop());
     // Rooms are stopped last to first, before anything they stand on.

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { Config } from './config.ts';
+import type { Metrics } from './metrics.ts';
 
 /** The rooms that run as processes; `devices` lives beside services/, and is a room like the others. */
 export type RoomName =
@@ -141,6 +142,7 @@ export type Deps = {
   readonly facts: Facts;
   readonly connect: Connect;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** The room's part of the validated configuration, and the folder for its files (created, 0700). */
   readonly config: Config;
   readonly folder: string;

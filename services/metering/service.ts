@@ -8,7 +8,7 @@ import { appendColumns, type Grids } from './columns.ts';
 import { noFindings } from './findings.ts';
 import { follow } from './follow-service.ts';
 import { openInflux } from './influx-store.ts';
-import { hashing, ingest, plainBytes } from './ingest-service.ts';
+import { hashing, ingest, plainBytes, type Report } from './ingest-service.ts';
 import { keepingHandlers } from './keeping-service.ts';
 import { asOf, command, knownAtOf, opened, packed, reportMessage, slotBytes, sourceOf, spanOf } from './messages-service.ts';
 import { metersNamed } from './places-store.ts';
@@ -28,6 +28,7 @@ export const room: RoomMaker = {
   migrations: new URL('./migrations/', import.meta.url),
   make: (deps) => {
     follow(deps);
+    const tally = openTally(deps.metrics);
     const files = tileFiles(deps.folder);
     const { influxUrl: url, influxPasswordFile: passwordFile } = deps.config;
     const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
@@ -35,7 +36,7 @@ export const room: RoomMaker = {
     return {
       bindings: [
         bind(Metering, {
-          ...handlers(deps, { database: deps.database, readings }),
+          ...handlers(deps, { database: deps.database, readings }, tally),
           ...keepingHandlers(deps, { readings, influx }),
         }),
       ],
@@ -49,7 +50,23 @@ export const room: RoomMaker = {
   },
 };
 
-function handlers(deps: Deps, reading: Reading): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
+/** Counts what became of the readings of deliveries that were new. */
+type Tally = (taken: { readonly report: Report; readonly repeated: boolean }) => void;
+
+function openTally(metrics: Deps['metrics']): Tally {
+  const became = { stored: 0, unchanged: 0, rejected: 0, suspect: 0 };
+  metrics.sum('metering_readings_total', 'Readings delivered, by what became of them', 'outcome', () => became);
+  return ({ report, repeated }) => {
+    if (repeated) return;
+    for (const outcome of Object.keys(became) as (keyof typeof became)[]) became[outcome] += report[outcome];
+  };
+}
+
+function handlers(
+  deps: Deps,
+  reading: Reading,
+  tally: Tally,
+): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
   const { clock, database } = deps;
   return {
     importReadings: async (requests, caller) => {
@@ -76,6 +93,7 @@ function handlers(deps: Deps, reading: Reading): Omit<Handlers<typeof Metering>,
         refused: lines - empty - rows.count,
         findings,
       });
+      tally({ report, repeated });
       return reportMessage(report, repeated);
     },
     putReadings: async (requests, caller) => {
@@ -112,6 +130,7 @@ function handlers(deps: Deps, reading: Reading): Omit<Handlers<typeof Metering>,
         refused,
         findings,
       });
+      tally({ report, repeated });
       return reportMessage(report, repeated);
     },
     ...supplyHandlers(deps),

@@ -5,6 +5,7 @@ import { killPoint } from './faults.ts';
 import { type JetStream, subjectOf } from './jetstream.ts';
 import type { Relay } from './relay.ts';
 import type { Database, RoomName } from './room.ts';
+import { type Stretch, stretchesIn } from './stretches.ts';
 
 /** Two batches are under way at a time: 512 facts without an acknowledgement at most. */
 const BATCH = 256;
@@ -47,9 +48,10 @@ async function lead(
 ): Promise<void> {
   const news = relay.numbered(room);
   // Whoever switches NATS on has no use for the past on it: followers list that.
-  const [start] = await database.query<{ at: bigint }>(
-    'update relay set carried = coalesce(carried, last_position) returning carried as at',
+  const [start] = await database.query<{ at: bigint; stretches: [string, string][] }>(
+    'update relay set carried = coalesce(carried, last_position) returning carried as at, stretches',
   );
+  const stretches = stretchesIn(start!.stretches); // while we lead, none is added
   let sent = start!.at;
   let noted = sent;
   const previous = new Map<number, bigint>();
@@ -80,7 +82,7 @@ async function lead(
       const acknowledgements = rows.map(({ position, partition, fact }) => {
         const before = previous.get(partition);
         previous.set(partition, position);
-        return send(client, room, position, partition, before, fact, signal);
+        return send(client, room, idOf(room, stretches, position), partition, before, fact, signal);
       });
       sent = rows.at(-1)!.position;
       const acknowledged = Promise.all(acknowledgements);
@@ -92,10 +94,14 @@ async function lead(
   }
 }
 
+/** A fact is told from every other by its position and the stretch that it was numbered in. */
+const idOf = (room: RoomName, stretches: readonly Stretch[], position: bigint): string =>
+  `${room}/${stretches.findLast(({ after }) => after < position)!.id}/${position}`;
+
 async function send(
   client: JetStreamClient,
   room: RoomName,
-  position: bigint,
+  msgID: string,
   partition: number,
   before: bigint | undefined,
   fact: Uint8Array,
@@ -105,7 +111,7 @@ async function send(
   if (before !== undefined) head.set(PREVIOUS, before.toString());
   for (let attempt = 0; ; attempt++) {
     try {
-      await client.publish(subjectOf(room, partition), fact, { msgID: `${room}/${position}`, headers: head });
+      await client.publish(subjectOf(room, partition), fact, { msgID, headers: head });
       return;
     } catch (error) {
       if (signal.aborted) throw error;

@@ -15,15 +15,15 @@ export function factsBinding(facts: FactEngine, here: readonly RoomName[]): Bind
     return found;
   };
   return bind(FactsService, {
-    list: async ({ room, after, limit }, caller) => {
+    list: async ({ room, after, limit, stretch }, caller) => {
       const upstream = ours(room);
       expectFollower(caller, upstream);
       if (after.some(({ partition }) => partition >= PARTITIONS))
         throw invalid('partition_unknown', `partitions are 0 to ${PARTITIONS - 1}`, 'after');
       if (limit < 1 || limit > MOST) throw invalid('limit_out_of_range', `limit is 1 to ${MOST}`, 'limit');
       const positions = new Map(after.map(({ partition, position }) => [partition, { position }]));
-      const listing = await facts.list(upstream, positions, limit);
-      return { facts: listing.facts.map(({ fact }) => fact), through: listing.through };
+      const { facts: listed, through, head, history } = await facts.list(upstream, positions, limit, stretch);
+      return { facts: listed.map(({ fact }) => fact), through, head, history: (history ?? []).map((one) => ({ ...one })) };
     },
     getStanding: async () => {
       const { outboxes, followers } = await facts.standing();
@@ -31,6 +31,11 @@ export function factsBinding(facts: FactEngine, here: readonly RoomName[]): Bind
         outboxes: outboxes.filter(({ room }) => here.includes(room)).map((outbox) => ({ ...outbox })),
         followers: followers.map((follower) => ({ ...follower, failure: follower.failure ?? '' })),
       };
+    },
+    rejoin: async ({ room, upstream, reason }, { subject }) => {
+      if (reason.trim() === '') throw invalid('reason_missing', 'say why it may go on: the reason is kept', 'reason');
+      const { agreed, handled } = await facts.rejoin(ours(room), upstream as RoomName, { subject, reason });
+      return { agreedTo: agreed, handledTo: handled };
     },
     listParked: async ({ room, dropped }, { discom }) => {
       const rooms = room === '' ? here : [ours(room)];

@@ -11,19 +11,23 @@ import { openWire } from './connect.ts';
 import { newId } from './ids.ts';
 import type { CallOptions, Client } from './room.ts';
 
-const VERBS = ['lag', 'parked', 'show', 'replay', 'drop'];
+const VERBS = ['lag', 'parked', 'show', 'replay', 'drop', 'rejoin'];
 const HELP = `lachak facts [lag]                              how far each follower is
 lachak facts parked [ROOM] --discom DISCOM      facts a room kept failing on, and what waits behind them (--dropped: given up, too)
 lachak facts show FACT --room ROOM --discom DISCOM
 lachak facts replay FACT --room ROOM --discom DISCOM
 lachak facts drop FACT --room ROOM --discom DISCOM --reason WHY
+lachak facts rejoin ROOM --upstream ROOM --reason WHY
 
 Asks the running process of this folder. FACT is written like registry-12: the room that wrote it, and its position. A replayed fact is
-handled once more, then what waits behind it; a dropped one never is, and the reason is kept.
+handled once more, then what waits behind it; a dropped one never is, and the reason is kept. A room whose upstream was put back to a
+backup from before what it had handled stands still, and says so; rejoin lets it go on: what it handled stays, and what the upstream
+writes from there on is handled. The other way is to put the room back too (lachak restore --help).
 
   --room      the room that parked the fact
   --discom    whose facts
-  --reason    why it is given up
+  --upstream  the room that was put back
+  --reason    why it is given up, or may go on
   --dropped   list those given up, too
   --folder    the folder of the running process
 `;
@@ -34,6 +38,7 @@ export async function factsCommand(argv: readonly string[]): Promise<number> {
   const { values, positionals } = readWords(argv, {
     ...settingFlags,
     room: word,
+    upstream: word,
     discom: word,
     reason: word,
     dropped: { type: 'boolean' },
@@ -46,9 +51,11 @@ export async function factsCommand(argv: readonly string[]): Promise<number> {
   const said = (flag: string): string => (values[flag] as string | undefined) ?? '';
   if (!VERBS.includes(verb))
     throw invalid('usage', `there is no lachak facts ${verb}${suggestion(verb, VERBS)}; ${VERBS.join(', ')}`);
-  if (verb !== 'lag' && said('discom') === '') throw invalid('usage', '--discom is missing: whose facts');
+  if (verb === 'rejoin' && (name === '' || said('upstream') === ''))
+    throw invalid('usage', 'which room, and which upstream? lachak facts rejoin dispatch --upstream enrolment --reason WHY');
+  if (!['lag', 'rejoin'].includes(verb) && said('discom') === '') throw invalid('usage', '--discom is missing: whose facts');
   const one = ['show', 'replay', 'drop'].includes(verb) ? factOf(name, said('room')) : null;
-  if (verb === 'drop' && said('reason') === '') throw invalid('usage', '--reason is missing: it is kept with the fact');
+  if (['drop', 'rejoin'].includes(verb) && said('reason') === '') throw invalid('usage', '--reason is missing: it is kept');
 
   const { config } = loadConfig(values, process.env);
   if (!existsSync(join(config.folder, 'secrets')))
@@ -71,6 +78,7 @@ export async function factsCommand(argv: readonly string[]): Promise<number> {
       one,
       {
         room: name,
+        upstream: said('upstream'),
         reason: said('reason'),
         dropped: values.dropped === true,
       },
@@ -93,7 +101,7 @@ async function ask(
   verb: string,
   options: CallOptions,
   one: One | null,
-  { room, reason, dropped }: { room: string; reason: string; dropped: boolean },
+  { room, upstream, reason, dropped }: { room: string; upstream: string; reason: string; dropped: boolean },
 ): Promise<string[]> {
   switch (verb) {
     case 'show':
@@ -104,6 +112,12 @@ async function ask(
     case 'drop':
       await facts.drop({ ...one!, reason }, options);
       return ['given up; what waited behind it is handled within a second'];
+    case 'rejoin': {
+      const { agreedTo, handledTo } = await facts.rejoin({ room, upstream, reason }, options);
+      return [
+        `${room} goes on with fact ${upstream}-${agreedTo + 1n}; what it handled of the lost ones, up to ${upstream}-${handledTo}, stays as it is`,
+      ];
+    }
     case 'parked': {
       const { facts: parked } = await facts.listParked({ room, dropped }, options);
       if (parked.length === 0) return ['nothing is parked'];

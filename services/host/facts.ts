@@ -2,11 +2,13 @@ import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import type { Instant } from '../domain/interval.ts';
+import { conflict, notFound } from '../domain/outcome.ts';
 import { carry } from './carry.ts';
 import type { Databases } from './database.ts';
 import { type Follower, run, type Source } from './follow.ts';
 import { newId } from './ids.ts';
 import type { JetStream } from './jetstream.ts';
+import { rejoin } from './lineage.ts';
 import { type List, listOutbox, publish, settledPosition } from './outbox.ts';
 import { decide, listParked, type Parked, parkedFact } from './parked.ts';
 import { PARTITIONS } from './partition.ts';
@@ -19,6 +21,8 @@ import { type Lag, lagOf, type Standing, standingOf } from './standing.ts';
 
 const BATCH = 200;
 const POLL_MS = 500;
+/** No stretch has this id: the whole history is told. */
+const NO_STRETCH = '-';
 
 export type FactEngine = {
   of(room: RoomName, database: Database): Facts;
@@ -33,6 +37,14 @@ export type FactEngine = {
   /** The same in numbers. */
   standing(): Promise<Standing>;
   readonly parked: ParkedFacts;
+  /**
+   * Lets a room go on with an upstream that was put back to before what it has handled. Throws Refusal `room_not_here`, `not_put_back`.
+   */
+  rejoin(
+    room: RoomName,
+    upstream: RoomName,
+    who: { subject: string; reason: string },
+  ): Promise<{ agreed: bigint; handled: bigint }>;
   readonly list: List;
   /** Fires when a fact was handled. */
   readonly handled: Signal;
@@ -88,7 +100,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
   const relay = openRelay(databases, () => [...writers.keys()].filter((room) => !elsewhere.has(room)), log);
   const owner = `${process.pid}-${newId()}`;
   const shares: Shares[] = [];
-  const list: List = (upstream, after, limit) => listOutbox(host, upstream, after, limit);
+  const list: List = (upstream, after, limit, known) => listOutbox(host, upstream, after, limit, known);
   let followers: Follower[] = [];
   let running: Promise<void>[] = [];
 
@@ -97,7 +109,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
       ? receive(room, upstream, jetstream, list, log)
       : {
           news: relay.numbered(upstream),
-          next: (owned) => list(upstream, owned, BATCH),
+          next: (owned, lineage) => list(upstream, owned, BATCH, lineage.newest()),
           received: () => 0,
           stop: async () => {},
         };
@@ -113,7 +125,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
       const turn = turns.get(room)!;
       return mine.map((follow): Follower => {
         const source = sources.get(follow.upstream)!;
-        return { ...follow, shares: share, source, turn, handled, signal: stopping.signal, log, failure: null };
+        return { ...follow, shares: share, source, turn, handled, signal: stopping.signal, log, failure: null, putBack: false };
       });
     });
     followers = made.flat();
@@ -138,6 +150,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
         owned: follower?.shares.owned(upstream).size ?? 0,
         received: follower?.source.received() ?? 0,
         failure: follower?.failure ?? null,
+        putBack: follower?.putBack ?? false,
       };
     });
     return standingOf(host, [...writers.keys()], rows);
@@ -152,9 +165,18 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
       show: (room, discom, upstream, position) => parkedFact(host, room, discom, upstream, position),
       decide: (room, discom, upstream, position, dropFor) => decide(host, room, discom, upstream, position, dropFor),
     },
+    rejoin: async (room, upstream, who) => {
+      const follow = follows.find((one) => one.room === room && one.upstream === upstream);
+      if (!follow) throw notFound('not_followed', `${room} of this process does not follow ${upstream}`, 'upstream');
+      const { history, head } = await list(upstream, new Map(), 1, NO_STRETCH);
+      const done = await rejoin(follow.database, upstream, history!, head, who);
+      if (!done)
+        throw conflict('not_put_back', `${upstream} knows everything that ${room} has handled of it: nothing is in the way`);
+      return done;
+    },
     read: async (room, after, limit) => {
       const everywhere = new Map(Array.from({ length: PARTITIONS }, (_, partition) => [partition, { position: after }]));
-      return (await list(room, everywhere, limit)).facts.map(({ fact }) => fact);
+      return (await list(room, everywhere, limit, '')).facts.map(({ fact }) => fact);
     },
     of: (room, database) => {
       writers.set(room, database);
@@ -205,7 +227,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
   };
 }
 
-/** A parked fact is one that was not handled. */
+/** A parked fact is one that was not handled, and one of an outbox that was put back is another fact. */
 async function passed(
   host: Database,
   upstream: RoomName,
@@ -216,7 +238,8 @@ async function passed(
 ): Promise<boolean> {
   const query = rooms
     .map(
-      (room) => `select coalesce((select position from ${room}.cursor where upstream = $1), 0) >= $2 and not exists
+      (room) => `select ($2::bigint = 0 or exists (select 1 from ${room}.cursor c, ${upstream}.relay r
+        where c.upstream = $1 and c.position >= $2 and c.stretch = r.stretch)) and not exists
       (select 1 from ${room}.fact_parked where upstream = $1 and position <= $2 and state <> 'dropped') as done`,
     )
     .join(' union all ');

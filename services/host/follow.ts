@@ -2,7 +2,8 @@ import type { Logger } from 'pino';
 import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import { Refusal } from '../domain/outcome.ts';
 import { killPoint } from './faults.ts';
-import type { Carried } from './outbox.ts';
+import { type Lineage, openLineage, PutBack } from './lineage.ts';
+import type { Carried, Listing } from './outbox.ts';
 import { failAgain, forget, heldIn, keyOf, park } from './parked.ts';
 import { PARTITIONS } from './partition.ts';
 import type { Database, FactHandlers, RoomName, Tx } from './room.ts';
@@ -13,8 +14,8 @@ import type { inTurn, Signal } from './signal.ts';
 export type Source = {
   /** Fires when there may be something new. */
   readonly news: Signal;
-  /** `through`: in these partitions nothing up to there was left out; null when the carrier cannot say. */
-  next(owned: Owned): Promise<{ readonly facts: readonly Carried[]; readonly through: bigint | null }>;
+  /** What was listed where facts are kept, or brought by a carrier that cannot say what it left out. */
+  next(owned: Owned, lineage: Lineage): Promise<Listing | { readonly facts: readonly Carried[]; readonly through: null }>;
   /** Facts that JetStream brought and that were new here, since the start. */
   received(): number;
   stop(): Promise<void>;
@@ -33,6 +34,8 @@ export type Follower = {
   readonly log: Logger;
   /** Why it does not get on just now, for people. */
   failure: string | null;
+  /** The upstream was put back to before what was handled here: nothing is handled until a person decides. */
+  putBack: boolean;
 };
 
 /** So often a handler may fail on a fact before its key is parked: about five seconds. */
@@ -48,6 +51,7 @@ export async function run(follower: Follower): Promise<void> {
   let held = new Set<string>();
   let looked = 0;
   let failures = 0;
+  let lineage: Lineage | null = null;
   const progress = { noted: 0n, at: 0 };
   while (!signal.aborted) {
     const seen = source.news.count;
@@ -62,7 +66,10 @@ export async function run(follower: Follower): Promise<void> {
         await source.news.beyond(seen, POLL_MS);
         continue;
       }
-      const { facts, through } = await source.next(owned);
+      lineage ??= await openLineage(follower.database, room, upstream);
+      const found = await source.next(owned, lineage);
+      const { facts, through } = found;
+      if (found.through !== null) await agree(follower, lineage, found, owned);
       let current = true;
       for (const carried of facts) {
         if (signal.aborted) return;
@@ -78,6 +85,12 @@ export async function run(follower: Follower): Promise<void> {
       if (facts.length === 0) await source.news.beyond(seen, POLL_MS);
     } catch (error) {
       if (signal.aborted) return;
+      if (error instanceof PutBack) {
+        await stand(follower, error);
+        owned = new Map(); // whatever a person decides, the shares are read again
+        lineage = null;
+        continue;
+      }
       const failed = error instanceof HandlerFailed ? error : null;
       const cause = failed ? failed.cause : error;
       follower.failure = (cause as Error).message;
@@ -100,6 +113,28 @@ export async function run(follower: Follower): Promise<void> {
       follower.handled.fire();
     }
   }
+}
+
+/** Throws PutBack. What nobody here wanted moved no row, so a share may have run ahead of what both agree on: it goes back. */
+async function agree(follower: Follower, lineage: Lineage, { head, history }: Listing, owned: Owned): Promise<void> {
+  let reached = 0n;
+  for (const { position } of owned.values()) if (position > reached) reached = position;
+  const agreed = await lineage.agree(history, head, reached);
+  if (agreed !== null) for (const share of owned.values()) if (share.position > agreed) share.position = agreed;
+  if (!follower.putBack) return;
+  follower.putBack = false;
+  follower.failure = null;
+  follower.log.info({ room: follower.room, upstream: follower.upstream }, 'follows again');
+}
+
+async function stand(follower: Follower, { message, agreed, handled }: PutBack): Promise<void> {
+  const { room, upstream, signal, log, shares } = follower;
+  if (!follower.putBack) log.error({ room, upstream, agreed, handled }, message);
+  follower.putBack = true;
+  follower.failure = message;
+  follower.handled.fire();
+  await abortable(1000, signal);
+  await shares.look();
 }
 
 class HandlerFailed extends Error {

@@ -100,6 +100,11 @@ function showFacts(registers: Registry[], standing: () => Promise<Standing>): vo
   const behind = gauge('lachak_facts_behind', 'Facts of the upstream that the room has not handled yet', of);
   const parked = gauge('lachak_facts_parked', 'Facts that wait for a person (lachak facts)', of);
   const owned = gauge('lachak_facts_partitions', 'Partitions of the upstream that this process handles', of);
+  const putBack = gauge(
+    'lachak_facts_put_back',
+    '1 when the upstream was put back and the room waits for a person (lachak facts)',
+    of,
+  );
   const unnumbered = gauge('lachak_facts_unnumbered', 'Facts committed and not numbered yet', ['room']);
   const read = gauge('lachak_facts_standing', '1 when the standing of facts could be read', []);
   const look = async (): Promise<void> => {
@@ -110,10 +115,11 @@ function showFacts(registers: Registry[], standing: () => Promise<Standing>): vo
         behind.set({ room, upstream }, Number(counts.behind));
         parked.set({ room, upstream }, Number(counts.parked));
         owned.set({ room, upstream }, counts.owned);
+        putBack.set({ room, upstream }, counts.putBack ? 1 : 0);
       }
       read.set(1);
     } catch {
-      for (const one of [behind, parked, owned, unnumbered]) one.reset();
+      for (const one of [behind, parked, owned, putBack, unnumbered]) one.reset();
       read.set(0);
     } finally {
       looking = null;

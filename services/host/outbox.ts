@@ -4,6 +4,7 @@ import type { Instant } from '../domain/interval.ts';
 import { PARTITIONS } from './partition.ts';
 import { WRITTEN } from './relay.ts';
 import type { Database, Facts, Queryable, RoomName, Tx } from './room.ts';
+import { type Stretch, stretchesIn } from './stretches.ts';
 
 /** The format number written into new facts; fields are only ever added. */
 const FORMAT = 1;
@@ -22,28 +23,50 @@ export type Listing = {
   readonly facts: readonly Carried[];
   /** In the partitions asked for, nothing was left out up to here. */
   readonly through: bigint;
+  /** Position of the newest fact, and the stretches that all positions were numbered in: null when the newest is the one known. */
+  readonly head: bigint;
+  readonly history: readonly Stretch[] | null;
 };
-/** Reads facts where they are kept for good: the upstream room's outbox. */
-export type List = (upstream: RoomName, after: Positions, limit: number) => Promise<Listing>;
+/** Reads facts where they are kept for good: the upstream room's outbox. `known`: the newest stretch the reader knows. */
+export type List = (upstream: RoomName, after: Positions, limit: number, known: string) => Promise<Listing>;
 
 const NOTHING = '9223372036854775807'; // beyond every position: a partition that is not asked for
 
 /** The outbox of a room, read by whoever may read its schema. */
-export async function listOutbox(database: Queryable, room: RoomName, after: Positions, limit: number): Promise<Listing> {
+export async function listOutbox(
+  database: Queryable,
+  room: RoomName,
+  after: Positions,
+  limit: number,
+  known: string,
+): Promise<Listing> {
   const from = Array.from({ length: PARTITIONS }, (_, partition) => after.get(partition)?.position.toString() ?? NOTHING);
   const least = [...after.values()].reduce((low, { position }) => (position < low ? position : low), BigInt(NOTHING));
   // Head and rows in one snapshot: what has a number up to the head is in it.
-  const rows = await database.query<{ head: bigint; position: bigint | null; partition: number; fact: Uint8Array }>(
-    `select r.last_position as head, o.position, o.partition, o.fact from ${room}.relay r left join lateral (
+  const rows = await database.query<{
+    head: bigint;
+    stretches: [string, string][] | null;
+    position: bigint | null;
+    partition: number;
+    fact: Uint8Array;
+  }>(
+    `select r.last_position as head, case when r.stretch <> $4 then r.stretches end as stretches, o.position, o.partition, o.fact
+     from ${room}.relay r left join lateral (
        select position, partition, fact from ${room}.outbox
        where position > $1 and position > ($2::bigint[])[partition + 1] order by position limit $3
      ) o on true order by o.position`,
-    [least, from, limit],
+    [least, from, limit, known],
   );
+  const { head, stretches } = rows[0]!;
   const facts = rows.flatMap(({ position, partition, fact }) =>
     position === null ? [] : [{ fact: revive(room, position, fact), partition, previous: null }],
   );
-  return { facts, through: facts.length < limit ? rows[0]!.head : facts.at(-1)!.fact.position };
+  return {
+    facts,
+    through: facts.length < limit ? head : facts.at(-1)!.fact.position,
+    head,
+    history: stretches && stretchesIn(stretches),
+  };
 }
 
 /** A stored or carried fact with the number it was given. */

@@ -26,7 +26,7 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
   const news = new Signal();
   const pulls = new Map<number, Pull>();
   const freed = new Signal(); // there is room again in `arrived`
-  let arrived: Carried[] = [];
+  let arrived: Arrived[] = [];
   let current: Owned | null = null;
   let incomplete = true;
   let listedAt = 0;
@@ -34,12 +34,15 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
   let received = 0;
 
   const take = (message: JsMsg, partition: number): void => {
-    const position = BigInt(message.headers!.get('Nats-Msg-Id').split('/')[1]!);
+    const [, stretch, digits] = message.headers!.get('Nats-Msg-Id').split('/');
+    // Before stretches were kept, ids were `<room>/<position>`.
+    const position = BigInt(digits ?? stretch!);
     const previous = message.headers!.get(PREVIOUS);
     arrived.push({
       fact: revive(upstream, position, message.data),
       partition,
       previous: previous === '' ? null : BigInt(previous),
+      stretch: digits === undefined ? '' : stretch!,
     });
     message.ack(); // it saves work only: the position reached is in the follower's own tables
     news.fire();
@@ -97,12 +100,12 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
   return {
     news,
     received: () => received,
-    next: async (owned) => {
+    next: async (owned, lineage) => {
       if (owned !== current) divide(owned);
       if (sweepDue()) {
         const began = Date.now();
         incomplete = false;
-        const listing = await list(upstream, owned, BATCH).catch((error) => {
+        const listing = await list(upstream, owned, BATCH, lineage.newest()).catch((error) => {
           incomplete = true;
           throw error;
         });
@@ -115,10 +118,13 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
       let looked = 0;
       for (const carried of arrived) {
         if (facts.length === BATCH) break;
-        const { partition, previous, fact } = carried;
+        const { partition, previous, fact, stretch } = carried;
         const share = owned.get(partition);
         const at = reached.get(partition) ?? share?.position ?? fact.position;
-        if (fact.position > at) {
+        if (!lineage.holds(stretch, fact.position)) {
+          incomplete = true; // of a stretch we have not heard of, or of one that was put back: the outbox knows
+          news.fire();
+        } else if (fact.position > at) {
           if (previous === null || previous > at) {
             incomplete = true; // a gap: listed next, before this one is looked at again
             news.fire();
@@ -144,6 +150,7 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
   };
 }
 
+type Arrived = Carried & { readonly stretch: string };
 type Pull = { messages: ConsumerMessages | null; readonly leave: () => void };
 
 async function pullOf(room: RoomName, upstream: RoomName, partition: number, jetstream: JetStream): Promise<ConsumerMessages> {

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Databases } from './database.ts';
 import { killPoint } from './faults.ts';
+import { newId } from './ids.ts';
 import type { RoomName } from './room.ts';
 import { inTurn, Signal } from './signal.ts';
 
@@ -97,8 +98,10 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
     const { rows } = await turn(() =>
       on.query('select pg_try_advisory_lock(hashtextextended($1, 0)) as leads', [`lachak.relay.${room}`]),
     );
-    if (rows[0].leads) leads.add(room);
-    return rows[0].leads;
+    if (!rows[0].leads) return false;
+    await turn(() => on.query(beginStatement(room), [newId()]));
+    leads.add(room);
+    return true;
   };
 
   const tick = () => {
@@ -122,6 +125,12 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
 }
 
 const BATCH = 2000;
+
+// A leader begins a stretch of its own; one in which nothing was numbered leaves no trace.
+const beginStatement = (room: RoomName) => `
+  update ${room}.relay set stretch = $1, stretches = case
+    when jsonb_array_length(stretches) > 1 and (stretches->-1->>1)::bigint = last_position then stretches - -1 else stretches end ||
+    jsonb_build_array(jsonb_build_array($1::text, last_position::text))`;
 
 // One statement: the committed rows without a number, in the order they were written, get the next numbers and their partitions.
 const numberStatement = (room: RoomName) => `

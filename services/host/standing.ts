@@ -26,6 +26,8 @@ export type FollowerStanding = {
   /** Facts that JetStream brought, since the start; the others were listed. */
   readonly received: number;
   readonly failure: string | null;
+  /** The upstream was put back to before what was handled here, and a person has to decide. */
+  readonly putBack: boolean;
 };
 type Follows = Omit<FollowerStanding, 'position' | 'behind' | 'parked'>;
 
@@ -62,7 +64,8 @@ export function lagOf({ outboxes, followers }: Standing): Lag {
     ...outboxes.flatMap(({ room, unnumbered }) =>
       unnumbered > 0n ? [`${unnumbered} facts of ${room} are not numbered yet`] : [],
     ),
-    ...followers.flatMap(({ room, upstream, position, behind, parked, failure }) => [
+    ...followers.flatMap(({ room, upstream, position, behind, parked, failure, putBack }) => [
+      ...(putBack ? [failure ?? `${upstream} was put back`] : []),
       ...(behind > 0n
         ? [`${room} has handled ${position} of ${position + behind} facts of ${upstream}${failure ? `: ${failure}` : ''}`]
         : []),

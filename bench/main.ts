@@ -4,8 +4,10 @@ import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
 import { recordBench } from './record.ts';
 import { startBench } from './start.ts';
+import { tilesBench } from './tiles.ts';
 
-type Bench = (print: (line: string) => void) => Promise<void>;
+/** What it answers, if anything, are its ratios and rates by name. */
+type Bench = (print: (line: string) => void) => Promise<unknown>;
 
 /** One name a question; each prints its numbers with machine and goal, measured in this run. */
 const benches: Readonly<Record<string, Bench>> = {
@@ -13,17 +15,22 @@ const benches: Readonly<Record<string, Bench>> = {
   ingest: ingestBench,
   facts: factsBench,
   record: recordBench,
+  tiles: tilesBench,
   start: startBench,
   edge: edgeBench,
 };
 
-const names = process.argv.slice(2);
+const json = process.argv.includes('--json');
+const names = process.argv.slice(2).filter((word) => word !== '--json');
 const unknown = names.filter((name) => !benches[name]);
 if (unknown.length > 0 || names.length === 0) {
   process.stderr.write(
-    `npm run bench -- NAME…: ${Object.keys(benches).join(', ')}${unknown.length ? `; not ${unknown.join(', ')}` : ''}\n`,
+    `npm run bench -- NAME… [--json]: ${Object.keys(benches).join(', ')}${unknown.length ? `; not ${unknown.join(', ')}` : ''}\n`,
   );
   process.exitCode = 2;
 } else {
-  for (const name of names) await benches[name]!((line) => console.log(line));
+  for (const name of names) {
+    const ratios = await benches[name]!((line) => console.log(line));
+    if (json) console.log(JSON.stringify({ bench: name, ratios: ratios ?? {} }));
+  }
 }

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
+import { crc32 as zlibCrc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { crc32c } from './crc32c.ts';
+import { crc32, crc32c } from './crc.ts';
 import {
   applyTile,
   columnOffset,
@@ -154,6 +156,25 @@ describe('a tile', () => {
     state(columns, 5, 70_000, MISSING, 1);
     const base = Buffer.concat([Buffer.alloc(3), encodeBase(named(), columns)]);
     expect([...decodeTile(base.subarray(3), 'x').column('import', 1)]).toEqual([MISSING, MISSING, 70_000]);
+  });
+
+  it('of format 1 still reads, and differs from one of format 2 in its checksums only', () => {
+    const columns = emptyColumns(4, 3);
+    for (let at = 0; at < 12; at++) state(columns, at, at * 7, MISSING, at === 5 ? 4 : 1);
+    const [first, second] = [encodeBase(named(), columns, 1), encodeBase(named(), columns)];
+    expect([decodeTile(first).header.format, decodeTile(second).header.format]).toEqual([1, 2]);
+    expect(foldTiles([decodeTile(first)])).toEqual(foldTiles([decodeTile(second)]));
+    expect(first.subarray(columnOffset(decodeTile(first).header, 'import', 0))).toEqual(
+      second.subarray(columnOffset(decodeTile(second).header, 'import', 0)),
+    );
+    // As written by what came before format 2.
+    expect(createHash('sha256').update(first).digest('hex')).toBe(
+      '2018e93234da62d764d759b0afb121d30698939e9c8563c8e067d146b4f70e51',
+    );
+  });
+
+  it('has the CRC-32 that zlib computes', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => crc32(bytes) === zlibCrc32(bytes)));
   });
 
   it('has the CRC32C of RFC 3720', () => {

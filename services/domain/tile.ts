@@ -1,45 +1,20 @@
-import { crc32c } from './crc32c.ts';
-import type { Instant } from './interval.ts';
-import type { CivilDay } from './zone.ts';
+import {
+  CHECKSUM,
+  columnOffset,
+  decodeHeader,
+  fileLength,
+  sealed,
+  sectionCount,
+  sectionsOf,
+  TILE_HEADER_BYTES,
+  TileError,
+  type TileFormat,
+  type TileHeader,
+  type TileName,
+  type TileRegister,
+} from './tile-layout.ts';
 
-/**
- * A tile holds what one version says about the readings of one shard on one civil day. Little-endian throughout:
- *
- *     0  8  magic "LACHTILE"           40 u32 slots of the day
- *     8 u16 format = 1                 44 u32 meters M: ordinals 0 … M−1
- *    10  u8 kind: 0 base, 1 delta      48 u32 version, from 1
- *    11  u8 width of a value: 2 or 4   52 u32 entries (base: qualities that are not VALID; delta: statements)
- *    12 u32 shard                      56 i64 known_at, ms UTC
- *    16 10  civil day, ASCII           64 u32 length of the whole file
- *    26  u8 1 = has an EXPORT plane    68 u32 CRC32C of the table
- *    27  u8 0                          72 20 bytes 0
- *    28 u32 interval, minutes          92 u32 CRC32C of bytes 0 … 91
- *    32 i64 start of the day, ms UTC   96 table: one CRC32C (u32) per section below, padded to 8 bytes
- *
- * Sections of a base: IMPORT columns [slot][ordinal], then EXPORT columns if any, each value i16 or i32 Wh with the lowest value as
- * sentinel for missing; then qualities {u16 slot, u8 quality, u8 0, u32 ordinal}. One section of a delta: statements
- * {u16 slot, u8 quality, u8 0, u32 ordinal, i32 import, i32 export}, in (slot, ordinal) order.
- *
- * Base and delta mean the same, a set of statements: a missing value says nothing about its register, except that quality REJECTED
- * withdraws the slot. Versions are laid over one another in (known_at, version) order, so a version may arrive late.
- */
-export type TileHeader = {
-  readonly kind: 'base' | 'delta';
-  readonly shard: number;
-  readonly day: CivilDay;
-  readonly intervalMinutes: number;
-  /** First instant of the day in the zone of its meters. */
-  readonly dayStart: Instant;
-  readonly slots: number;
-  readonly meters: number;
-  readonly version: number;
-  readonly knownAt: Instant;
-  readonly width: 2 | 4;
-  readonly hasExport: boolean;
-  readonly entries: number;
-};
-/** What the writer says; the rest of the header follows from the values. */
-export type TileName = Omit<TileHeader, 'kind' | 'width' | 'hasExport' | 'entries'>;
+export { columnOffset, decodeHeader, TileError, type TileHeader, type TileName, type TileRegister } from './tile-layout.ts';
 
 /** One day of one shard: [slot × meters + ordinal]. Wh, MISSING where nothing is known; quality 0 where both registers are missing. */
 export type DayColumns = {
@@ -57,7 +32,6 @@ export type Statements = {
   readonly exportWh: Int32Array;
   readonly quality: Uint8Array;
 };
-export type TileRegister = 'import' | 'export';
 export type Tile = {
   readonly header: TileHeader;
   /** One interval of a base: Wh by ordinal, MISSING where nothing is said. Throws on a delta. */
@@ -69,18 +43,9 @@ export type Tile = {
 /** The sentinel of every i32 column here, on the wire and in memory. */
 export const MISSING = -2147483648;
 const MISSING_16 = -32768;
-const MAGIC = 'LACHTILE';
-const FORMAT = 1;
-export const TILE_HEADER_BYTES = 96;
+const FORMAT: TileFormat = 2;
 const VALID = 1;
 const REJECTED = 5;
-
-export class TileError extends Error {
-  constructor(tile: string, why: string) {
-    super(`tile ${tile}: ${why}`);
-    this.name = 'TileError';
-  }
-}
 
 export function emptyColumns(slots: number, meters: number): DayColumns {
   return {
@@ -93,7 +58,7 @@ export function emptyColumns(slots: number, meters: number): DayColumns {
 }
 
 /** Full columns. A cell with quality REJECTED must have both values MISSING: it withdraws. Throws RangeError on shapes that differ. */
-export function encodeBase(name: TileName, columns: DayColumns): Uint8Array {
+export function encodeBase(name: TileName, columns: DayColumns, format = FORMAT): Uint8Array {
   const cells = name.slots * name.meters;
   if (columns.slots !== name.slots || columns.meters !== name.meters || columns.quality.length !== cells)
     throw new RangeError('columns do not have the shape the tile names');
@@ -101,8 +66,8 @@ export function encodeBase(name: TileName, columns: DayColumns): Uint8Array {
   const width = imported.narrow && exported.narrow ? 2 : 4;
   let entries = 0;
   for (let at = 0; at < cells; at++) if (columns.quality[at]! > VALID) entries++;
-  const header: TileHeader = { ...name, kind: 'base', width, hasExport: exported.said, entries };
-  const bytes = new Uint8Array(fileLength(header));
+  const header = headerOf(name, { format, kind: 'base', width, hasExport: exported.said, entries });
+  const bytes = new Uint8Array(header.length);
   const view = new DataView(bytes.buffer);
   for (const register of exported.said ? (['import', 'export'] as const) : (['import'] as const)) {
     const values = register === 'import' ? columns.importWh : columns.exportWh;
@@ -123,12 +88,12 @@ export function encodeBase(name: TileName, columns: DayColumns): Uint8Array {
 }
 
 /** Sparse statements, already in (slot, ordinal) order and each cell once. */
-export function encodeDelta(name: TileName, statements: Statements): Uint8Array {
+export function encodeDelta(name: TileName, statements: Statements, format = FORMAT): Uint8Array {
   const entries = statements.slot.length;
   let hasExport = false;
   for (const value of statements.exportWh) if (value !== MISSING) hasExport = true;
-  const header: TileHeader = { ...name, kind: 'delta', width: 4, hasExport, entries };
-  const bytes = new Uint8Array(fileLength(header));
+  const header = headerOf(name, { format, kind: 'delta', width: 4, hasExport, entries });
+  const bytes = new Uint8Array(header.length);
   const view = new DataView(bytes.buffer);
   let offset = bytes.length - entries * 16;
   for (let i = 0; i < entries; i++, offset += 16) {
@@ -141,8 +106,11 @@ export function encodeDelta(name: TileName, statements: Statements): Uint8Array 
   return sealed(header, bytes);
 }
 
-/** Checks header, table and every section. Throws TileError naming `tile` on a torn, foreign or damaged file. */
-export function decodeTile(bytes: Uint8Array, tile = ''): Tile {
+/**
+ * Checks header, table and every section, with `checksums` where the caller has a faster make of them. Throws TileError naming `tile`
+ * on a torn, foreign or damaged file.
+ */
+export function decodeTile(bytes: Uint8Array, tile = '', checksums = CHECKSUM): Tile {
   const header = decodeHeader(bytes, tile);
   // Not slice(): on Node's Buffer that is a view, still unaligned.
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : Uint8Array.from(bytes);
@@ -150,9 +118,10 @@ export function decodeTile(bytes: Uint8Array, tile = ''): Tile {
   if (view.getUint32(64, true) !== aligned.length)
     throw new TileError(tile, `torn: ${aligned.length} bytes of ${view.getUint32(64, true)}`);
   const table = aligned.subarray(TILE_HEADER_BYTES, TILE_HEADER_BYTES + 4 * sectionCount(header));
-  if (crc32c(table) !== view.getUint32(68, true)) throw new TileError(tile, 'checksum of the table is wrong');
+  const crc = checksums[header.format];
+  if (crc(table) !== view.getUint32(68, true)) throw new TileError(tile, 'checksum of the table is wrong');
   sectionsOf(header, aligned.length).forEach(([from, to], i) => {
-    if (crc32c(aligned.subarray(from, to)) !== view.getUint32(TILE_HEADER_BYTES + 4 * i, true))
+    if (crc(aligned.subarray(from, to)) !== view.getUint32(TILE_HEADER_BYTES + 4 * i, true))
       throw new TileError(tile, `checksum of section ${i} is wrong`);
   });
   return {
@@ -167,37 +136,6 @@ export function decodeTile(bytes: Uint8Array, tile = ''): Tile {
         : widened(new Int16Array(aligned.buffer, start, header.meters));
     },
   };
-}
-
-/** The header alone, for a reader that then fetches only the columns of its window. Throws TileError. */
-export function decodeHeader(bytes: Uint8Array, tile = ''): TileHeader {
-  if (bytes.length < TILE_HEADER_BYTES) throw new TileError(tile, `torn: ${bytes.length} bytes, less than a header`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
-  if (text(0, 8) !== MAGIC) throw new TileError(tile, 'not a tile');
-  if (crc32c(bytes.subarray(0, 92)) !== view.getUint32(92, true)) throw new TileError(tile, 'checksum of the header is wrong');
-  if (view.getUint16(8, true) !== FORMAT)
-    throw new TileError(tile, `format ${view.getUint16(8, true)}; this reader knows ${FORMAT}`);
-  return {
-    kind: bytes[10] === 0 ? 'base' : 'delta',
-    width: bytes[11] === 2 ? 2 : 4,
-    shard: view.getUint32(12, true),
-    day: text(16, 26),
-    hasExport: bytes[26] === 1,
-    intervalMinutes: view.getUint32(28, true),
-    dayStart: Number(view.getBigInt64(32, true)),
-    slots: view.getUint32(40, true),
-    meters: view.getUint32(44, true),
-    version: view.getUint32(48, true),
-    entries: view.getUint32(52, true),
-    knownAt: Number(view.getBigInt64(56, true)),
-  };
-}
-
-/** Where the column of one interval starts in the file of a base; it is `meters × width` bytes long. */
-export function columnOffset(header: TileHeader, register: TileRegister, slot: number): number {
-  const plane = register === 'export' ? header.slots : 0;
-  return bodyOffset(header) + (plane + slot) * header.meters * header.width;
 }
 
 /** Lays one version over the columns, in place. The columns may have more meters than the tile, never fewer. */
@@ -281,51 +219,10 @@ function statementsOf(header: TileHeader, view: DataView): Statements {
   return found;
 }
 
-function sealed(header: TileHeader, bytes: Uint8Array): Uint8Array {
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < 8; i++) bytes[i] = MAGIC.charCodeAt(i);
-  view.setUint16(8, FORMAT, true);
-  view.setUint8(10, header.kind === 'base' ? 0 : 1);
-  view.setUint8(11, header.width);
-  view.setUint32(12, header.shard, true);
-  for (let i = 0; i < 10; i++) bytes[16 + i] = header.day.charCodeAt(i);
-  view.setUint8(26, header.hasExport ? 1 : 0);
-  view.setUint32(28, header.intervalMinutes, true);
-  view.setBigInt64(32, BigInt(header.dayStart), true);
-  view.setUint32(40, header.slots, true);
-  view.setUint32(44, header.meters, true);
-  view.setUint32(48, header.version, true);
-  view.setUint32(52, header.entries, true);
-  view.setBigInt64(56, BigInt(header.knownAt), true);
-  view.setUint32(64, bytes.length, true);
-  sectionsOf(header, bytes.length).forEach(([from, to], i) => {
-    view.setUint32(TILE_HEADER_BYTES + 4 * i, crc32c(bytes.subarray(from, to)), true);
-  });
-  view.setUint32(68, crc32c(bytes.subarray(TILE_HEADER_BYTES, TILE_HEADER_BYTES + 4 * sectionCount(header))), true);
-  view.setUint32(92, crc32c(bytes.subarray(0, 92)), true);
-  return bytes;
+function headerOf(name: TileName, said: Pick<TileHeader, 'format' | 'kind' | 'width' | 'hasExport' | 'entries'>): TileHeader {
+  const header = { ...name, ...said };
+  return { ...header, length: fileLength(header) };
 }
-
-/** [from, to) of each section, in table order. */
-function sectionsOf(header: TileHeader, length: number): [number, number][] {
-  const body = bodyOffset(header);
-  if (header.kind === 'delta') return [[body, length]];
-  const size = header.meters * header.width;
-  const columns = Array.from({ length: sectionCount(header) - 1 }, (_, i): [number, number] => [
-    body + i * size,
-    body + (i + 1) * size,
-  ]);
-  return [...columns, [length - header.entries * 8, length]];
-}
-
-const sectionCount = (header: TileHeader): number =>
-  header.kind === 'delta' ? 1 : header.slots * (header.hasExport ? 2 : 1) + 1;
-const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
-const bodyOffset = (header: TileHeader): number => padded(TILE_HEADER_BYTES + 4 * sectionCount(header));
-const fileLength = (header: TileHeader): number =>
-  header.kind === 'delta'
-    ? bodyOffset(header) + header.entries * 16
-    : padded(columnOffset(header, header.hasExport ? 'export' : 'import', header.slots)) + header.entries * 8;
 
 // Whether a register says anything, and whether all of it fits i16 beside the sentinel.
 function extent(values: Int32Array): { said: boolean; narrow: boolean } {

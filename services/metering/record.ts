@@ -8,6 +8,7 @@ import {
   type Tile,
   type TileName,
 } from '../domain/tile.ts';
+import type { TileFormat } from '../domain/tile-layout.ts';
 
 /**
  * One version of one shard's day, cut by interval: what a record outside the tiles keeps of it. A point says what the version says of
@@ -67,11 +68,14 @@ export function pointsOf(tile: Tile): RecordPoint[] {
   return points;
 }
 
-/** The file of a version, from its points in any order. Throws RangeError when a point does not fit the version. */
-export function tileFrom(name: VersionName, points: readonly RecordPoint[]): Uint8Array {
+/**
+ * The file of a version, in the format it was written in, from its points in any order. Throws RangeError when a point does not fit
+ * the version.
+ */
+export function tileFrom(name: VersionName, points: readonly RecordPoint[], format?: TileFormat): Uint8Array {
   const { delta, ...tile } = name;
   const columns = columnsFrom(tile, points);
-  return delta ? encodeDelta(tile, statementsIn(columns)) : encodeBase(tile, columns);
+  return delta ? encodeDelta(tile, statementsIn(columns), format) : encodeBase(tile, columns, format);
 }
 
 /** What the points say, as columns; cells of which nothing is said have quality 0. */

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { Tile as TileName } from '../../gen/lachak/v1/metering_pb.ts';
 import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { decodeTile, foldTiles, type Tile, TileError } from '../domain/tile.ts';
+import { CHECKSUM } from '../domain/tile-layout.ts';
 import type { Sheet, Sheets } from './stitch.ts';
 
 /**
@@ -30,7 +32,7 @@ async function openTile(root: string, { path, digest, shard, day, version }: Til
   });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== digest) throw new TileError(path, `has SHA-256 ${sha256}, metering says ${digest}`);
-  const tile = decodeTile(bytes, path);
+  const tile = decodeTile(bytes, path, { ...CHECKSUM, 2: crc32 });
   if (tile.header.shard !== shard || tile.header.day !== day || tile.header.version !== version) {
     throw new TileError(
       path,

@@ -33,23 +33,57 @@
  *      BASELINE_WH         f64 [W][M]       safe integers that add up to BASELINE_TOTAL_WH
  *      DELIVERED_WH        f64 [W][M]       likewise; NaN = gap
  *
+ * Trades have their own table (trade-columns.ts), shape = (trades T, registers R): `allocateTrades` says who gets what of the metered energy.
+ *
+ * in   QUANTITY            i32 [T]          Wh contracted, >= 0
+ *      SELLS, BUYS         i32 [T]          the registers it draws on: the seller's export and the buyer's import in its block
+ *      QUEUE               i32 [T]          the trades in order of trade time; looked at by FIFO only
+ *      REGISTER            i32 [R]          Wh metered, >= 0; -2^31 = missing
+ * out  SELLER_ALLOCATED    i32 [T]          Wh of the seller's register that fall to the trade
+ *      BUYER_ALLOCATED     i32 [T]          Wh of the buyer's register that fall to it
+ *      SETTLED             i32 [T]          Wh
+ *      WATER_FILLED        i32 [T]          Wh that water_fill settles; stranded = sum of WATER_FILLED - sum of SETTLED
+ *      AWAITING            u8  [T]          1 the seller's register is missing, 2 the buyer's: a provisional zero
+ *
+ * shape = (trades T, boundaries B, components C): `chargeTrades` says what it costs.
+ *
+ * in   CHARGED_WH          i32 [T]          Wh settled, at the seller's meter, >= 0
+ *      PRICE               i64 [T]          micro-rupees per kWh
+ *      CROSSES             u8  [B][T]       1 = the trade's energy crosses the boundary
+ *      TRANSIT             i64 [B][2]       numerator, denominator of the share of energy that gets across, <= 1
+ *      APPLIES             u8  [C][T]       1 = the component is charged on the trade
+ *      BASES               u8  [C][C]       1 = the row's component is based on the column's, which comes before it
+ *      COMPONENT           i64 [C][6]       kind (0 energy, 1 kWh, 2 components), boundary, rate num, rate den, buyer's share num, den
+ * out  CARRIED             i32 [B+1][T]     Wh before the first and after each boundary
+ *      AMOUNT              i64 [C][T]       micro-rupees
+ *      BUYER_PART          i64 [C][T]       micro-rupees the buyer pays; the seller pays the rest
+ *      CHARGE_STATUS       u8  [T]          0 ok, 1 out of bounds (an amount is no safe integer)
+ *
  * 128 = low u64, then high i64. Of a lane whose status is not 0, only STATUS, DAY, SCORE and the counts mean anything.
  * A fraction enters as numerator and denominator, 0 <= numerator <= 2^30, 1 <= denominator <= 2^30; denominator 0 = not set.
  */
+import { allocate, WATER_FILL } from './allocate';
 import { ADDITIVE, adjust, DOWN_ONLY, MULTIPLICATIVE, NONE } from './adjust';
 import { apportion } from './apportion';
 import { average } from './average';
+import { charges, COMPONENTS } from './charges';
 import * as columns from './columns';
 import { column } from './columns';
 import { deliver, INCREASE } from './deliver';
 import { eligible } from './eligible';
 import { ALL, MID, select } from './select';
+import * as tradeColumns from './trade-columns';
+import { chargeColumn, tradeColumn } from './trade-columns';
 
 export {
   ACTUAL, ACTUAL_TOTAL, APPLIED, APPLIED_DENOMINATOR, BASELINE, BASELINE_TOTAL, BASELINE_TOTAL_WH, BASELINE_WH, COLUMNS, column, DAY,
   DELIVERED, DELIVERED_TOTAL, DELIVERED_TOTAL_WH, DELIVERED_WH, DENOMINATOR, EXCLUDED, FLAGS, HISTORY, MISSING_COUNT, NOT_SETTLED,
   NOT_SETTLED_COUNT, OBSERVED, RAW, REFERENCE, SCORE, SELECTED_COUNT, STATUS, SUM,
 } from './columns';
+export {
+  AMOUNT, APPLIES, AWAITING, BASES, BUYER_ALLOCATED, BUYER_PART, BUYS, CARRIED, CHARGE_COLUMNS, CHARGE_STATUS, chargeColumn, CHARGED_WH,
+  COMPONENT, CROSSES, PRICE, QUANTITY, QUEUE, REGISTER, SELLER_ALLOCATED, SELLS, SETTLED, TRADE_COLUMNS, tradeColumn, TRANSIT, WATER_FILLED,
+} from './trade-columns';
 
 export const ABI: i32 = 1;
 
@@ -110,6 +144,71 @@ export function estimate(meters: i32, days: i32, eventSlots: i32, windowSlots: i
   apportion(meters, eventSlots, baseline, denominator, baselineTotal, status, baselineTotalWh, baselineWh, scratch);
   apportion(meters, eventSlots, delivered, denominator, deliveredTotal, status, deliveredTotalWh, deliveredWh, scratch);
   return 0;
+}
+
+/** Allocates every trade by `method`, and by water_fill beside it. 0 = done; 1 = refused, nothing written. */
+export function allocateTrades(method: i32, trades: i32, registers: i32): i32 {
+  if (method < 0 || method > WATER_FILL || trades < 0 || trades > 1 << 22 || registers < 0 || registers > 1 << 23) return 1;
+  const quantity = tradeColumn(tradeColumns.QUANTITY, trades, registers);
+  const sells = tradeColumn(tradeColumns.SELLS, trades, registers);
+  const buys = tradeColumn(tradeColumns.BUYS, trades, registers);
+  const queue = tradeColumn(tradeColumns.QUEUE, trades, registers);
+  const register = tradeColumn(tradeColumns.REGISTER, trades, registers);
+  for (let t: usize = 0; t < <usize>trades << 2; t += 4) {
+    if (load<i32>(quantity + t) < 0 || !within(load<i32>(queue + t), trades)) return 1;
+    if (!within(load<i32>(sells + t), registers) || !within(load<i32>(buys + t), registers)) return 1;
+  }
+  for (let r: usize = 0; r < <usize>registers << 2; r += 4) {
+    const wh = load<i32>(register + r);
+    if (wh < 0 && wh != columns.MISSING) return 1;
+  }
+  const seller = tradeColumn(tradeColumns.SELLER_ALLOCATED, trades, registers);
+  const buyer = tradeColumn(tradeColumns.BUYER_ALLOCATED, trades, registers);
+  const settled = tradeColumn(tradeColumns.SETTLED, trades, registers);
+  const filled = tradeColumn(tradeColumns.WATER_FILLED, trades, registers);
+  const awaiting = tradeColumn(tradeColumns.AWAITING, trades, registers);
+  allocate(WATER_FILL, trades, registers, quantity, sells, buys, queue, register, seller, buyer, filled, awaiting);
+  if (method == WATER_FILL) memory.copy(settled, filled, <usize>trades << 2);
+  else allocate(method, trades, registers, quantity, sells, buys, queue, register, seller, buyer, settled, awaiting);
+  return 0;
+}
+
+/** Charges every trade with every component. 0 = done; 1 = refused, outside the bounds of charges.ts, nothing written. */
+export function chargeTrades(trades: i32, boundaries: i32, components: i32): i32 {
+  if (trades < 0 || trades > 1 << 20 || boundaries < 0 || boundaries > 16 || components < 0 || components > 64) return 1;
+  if (<i64>trades * (2 * boundaries + 4 * components + 8) > 1 << 28) return 1; // every address stays within 32 bits
+  const settled = chargeColumn(tradeColumns.CHARGED_WH, trades, boundaries, components);
+  const price = chargeColumn(tradeColumns.PRICE, trades, boundaries, components);
+  const transit = chargeColumn(tradeColumns.TRANSIT, trades, boundaries, components);
+  const component = chargeColumn(tradeColumns.COMPONENT, trades, boundaries, components);
+  for (let t = 0; t < trades; t++) {
+    if (load<i32>(settled + (<usize>t << 2)) < 0 || !rate(load<i64>(price + (<usize>t << 3)), 1)) return 1;
+  }
+  for (let b: usize = 0; b < <usize>boundaries << 4; b += 16) if (!share(load<i64>(transit + b), load<i64>(transit + b, 8))) return 1;
+  for (let c: usize = 0; c < <usize>components * 48; c += 48) {
+    const row = component + c;
+    if (<u64>load<i64>(row) > <u64>COMPONENTS || <u64>load<i64>(row, 8) > <u64>boundaries) return 1;
+    if (!rate(load<i64>(row, 16), load<i64>(row, 24)) || !share(load<i64>(row, 32), load<i64>(row, 40))) return 1;
+  }
+  charges(trades, boundaries, components, settled, price, chargeColumn(tradeColumns.CROSSES, trades, boundaries, components), transit,
+    chargeColumn(tradeColumns.APPLIES, trades, boundaries, components), chargeColumn(tradeColumns.BASES, trades, boundaries, components),
+    component, chargeColumn(tradeColumns.CARRIED, trades, boundaries, components), chargeColumn(tradeColumns.AMOUNT, trades, boundaries, components),
+    chargeColumn(tradeColumns.BUYER_PART, trades, boundaries, components), chargeColumn(tradeColumns.CHARGE_STATUS, trades, boundaries, components),
+    chargeColumn(tradeColumns.CELL, trades, boundaries, components));
+  return 0;
+}
+
+function within(index: i32, size: i32): bool {
+  return index >= 0 && index < size;
+}
+
+function rate(numerator: i64, denominator: i64): bool {
+  return numerator > -(<i64>1 << 47) && numerator < <i64>1 << 47 && denominator > 0 && denominator <= FRACTION_MAX;
+}
+
+/** From nothing to all. */
+function share(numerator: i64, denominator: i64): bool {
+  return numerator >= 0 && numerator <= denominator && rate(numerator, denominator);
 }
 
 /** Either not set, or within the bound of exact.ts. */

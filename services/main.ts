@@ -19,6 +19,11 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'compute baselines and delivered energy from readings and a request file',
     run: async (argv) => (await import('./performance/baseline-cli.ts')).baselineCommand(argv),
   },
+  allocate: {
+    says: 'settle trades of energy between neighbours: who gets what of the metered energy, and what it costs',
+    run: async (argv) =>
+      (await import('./market/allocate-cli.ts')).allocateCommand(argv, (await import('./performance/core-file.ts')).coreBytes),
+  },
   verify: {
     says: 'recompute signed statements offline, from the readings they name',
     run: async (argv) => (await import('./verify.ts')).verifyCommand(argv),

@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { arrows as declared } from '../services/host/arrows.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const arrows: Readonly<Record<string, readonly string[]>> = declared;
+/** The market so far only thinks: it serves nothing and follows nobody, so no process runs it. */
+const arrows: Readonly<Record<string, readonly string[]>> = { ...declared, market: [] };
 
 /** service.ts and store.ts, whole or by subject: `follow-service.ts`, `store-links.ts`. */
 const speaksOrRemembers = /(^|\/)([a-z]+-)?(service|store)(-[a-z]+)?\.ts$/;
@@ -19,6 +20,7 @@ const exceptions: readonly [RegExp, string][] = [
   [/^devices\/(mqtt|ocpp|simulated)\//, 'drivers and simulators speak over sockets'],
   [/-cli\.ts$/, 'commands read files and print'],
   [/^services\/performance\/(kernel|[a-z]+-file|readings-csv)\.ts$/, 'WebAssembly memory, and files read into it'],
+  [/^services\/market\/kernel\.ts$/, 'WebAssembly memory'],
   [/(^|\/)(testing|fake-[a-z-]+)\.ts$|\.test\.ts$/, 'tests, and what they stand on'],
 ];
 /** Packages a thinking file may use: codecs of the contract are as pure as arithmetic. */

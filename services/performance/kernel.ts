@@ -1,5 +1,6 @@
 import { type Rational, rational } from '../domain/rational.ts';
 import type { AdjustmentDirection, AdjustmentKind, DayMatchingSpec, Select } from './spec.ts';
+import { type WeatherCore, type WeatherKernel, weatherKernel } from './weather.ts';
 
 /** A reading that is not there, in the Wh columns given to the kernel. */
 export const MISSING = -(2 ** 31);
@@ -10,6 +11,7 @@ export type Kernel = {
   readonly bytes: Uint8Array;
   /** Baseline and delivered energy of all lanes. Throws RangeError when the input lies outside the core's bounds. */
   estimate(input: EstimateInput): Estimates;
+  readonly weather: WeatherKernel;
 };
 
 /** Columns: lane (settlement point) fastest. A slot row is a W event slot first, then the A slots of the adjustment window. */
@@ -125,11 +127,12 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const exports = instance.exports as unknown as Core;
+  const exports = instance.exports as unknown as Core & WeatherCore;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
     estimate: (input) => estimate(exports, input),
+    weather: weatherKernel(exports),
   };
 }
 

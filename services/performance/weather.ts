@@ -106,12 +106,7 @@ function fit(core: WeatherCore, terms: TimeOfWeekTerms, months: readonly number[
   return model;
 }
 
-function predict(
-  core: WeatherCore,
-  terms: TimeOfWeekTerms,
-  model: TimeOfWeekModel,
-  rows: Omit<HourRows, 'wh'>,
-): Float64Array {
+function predict(core: WeatherCore, terms: TimeOfWeekTerms, model: TimeOfWeekModel, rows: Omit<HourRows, 'wh'>): Float64Array {
   const asked = rows.heat.length;
   demand(rows.hour.length === asked && rows.month.length === asked, 'the columns of rows differ in length');
   const edges = terms.edges.length;
@@ -145,9 +140,7 @@ function degreeHours(core: WeatherCore, terms: DegreeTerms, input: DegreeColumns
     rank: take(core, address('DEGREE_RANK'), new Int32Array(slots)),
     coefficient: take(core, address('DEGREE_COEFFICIENT'), new Float64Array(slots * 3)),
     squares: take(core, address('DEGREE_SQUARES'), new Float64Array(slots)),
-    baseline: take(core, address('DEGREE_BASELINE'), new Float64Array(slots)).map((wh, s) =>
-      status[s] === 0 ? wh : Number.NaN,
-    ),
+    baseline: take(core, address('DEGREE_BASELINE'), new Float64Array(slots)).map((wh, s) => (status[s] === 0 ? wh : Number.NaN)),
   };
 }
 

@@ -148,7 +148,8 @@ function storedModel(): TimeOfWeekModel {
   const model: TimeOfWeekModel = { ...emptyModel(6), seen: new Uint8Array(12 * 168).fill(1) };
   stored.segment_models.forEach(({ segment_name: name, model_params: params }, month) => {
     const column = occupancy.columns.indexOf(name);
-    for (const [row, slot] of occupancy.index.entries()) model.occupied[month * 168 + slot] = Number(occupancy.data[row]![column]);
+    for (const [row, slot] of occupancy.index.entries())
+      model.occupied[month * 168 + slot] = Number(occupancy.data[row]![column]);
     bins.forEach((grid, state) => {
       for (let e = 0; e < 6; e++) model.kept[(month * 2 + state) * 6 + e] = Number(grid.data[e]![grid.columns.indexOf(name)]);
     });
@@ -162,4 +163,4 @@ function storedModel(): TimeOfWeekModel {
   return model;
 }
 
-const sum = (values: Float64Array | Uint8Array): number => values.reduce((total: number, value: number) => total + value, 0);
+const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);

@@ -1,7 +1,7 @@
 /** The regressions of the core on load and temperature. Every number is f64 in a fixed order: the same bits wherever it runs. */
 export type WeatherKernel = {
   /** Fits the months asked for. Throws RangeError when the input lies outside the core's bounds. */
-  fit(terms: TimeOfWeekTerms, months: readonly number[], rows: HourRows): TimeOfWeekModel;
+  fitMonths(terms: TimeOfWeekTerms, months: readonly number[], rows: HourRows): TimeOfWeekModel;
   /** Wh of each row by the model of its month; NaN where the model or the temperature is absent. */
   predict(terms: TimeOfWeekTerms, model: TimeOfWeekModel, rows: Omit<HourRows, 'wh'>): Float64Array;
   /** Each slot by the degree-hours of its training days. */
@@ -81,12 +81,12 @@ export type WeatherCore = Readonly<Record<TowtColumn | DegreeColumn, { readonly 
 };
 
 export const weatherKernel = (core: WeatherCore): WeatherKernel => ({
-  fit: (terms, months, rows) => fit(core, terms, months, rows),
+  fitMonths: (terms, months, rows) => fitMonths(core, terms, months, rows),
   predict: (terms, model, rows) => predict(core, terms, model, rows),
   degreeHours: (terms, input) => degreeHours(core, terms, input),
 });
 
-function fit(core: WeatherCore, terms: TimeOfWeekTerms, months: readonly number[], rows: HourRows): TimeOfWeekModel {
+function fitMonths(core: WeatherCore, terms: TimeOfWeekTerms, months: readonly number[], rows: HourRows): TimeOfWeekModel {
   const n = rows.wh.length;
   demand(rows.heat.length === n && rows.hour.length === n && rows.month.length === n, 'the columns of rows differ in length');
   const address = towtArena(core, n, 0, terms.edges.length);

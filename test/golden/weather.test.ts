@@ -29,7 +29,7 @@ describeWithFixtures('numbers the OpenDSM project asserts in its own tests', ['g
     kernel = await loadKernel(coreBytes());
     sample = readSample('il-electricity-cdd-hdd-hourly');
   });
-  const fitted = (from: string, to: string) => kernel.weather.fit(FAHRENHEIT, ALL_MONTHS, rowsOf(sample, from, to));
+  const fitted = (from: string, to: string) => kernel.weather.fitMonths(FAHRENHEIT, ALL_MONTHS, rowsOf(sample, from, to));
 
   test('metered savings of the hourly model', () => {
     const { expected, reproduced_by_our_code: full } = asserted('caltrack-hourly-metered-savings');
@@ -67,9 +67,9 @@ describeWithFixtures('numbers the OpenDSM project asserts in its own tests', ['g
 
   test('occupied hours of the week, month by month and of the whole sample', () => {
     const rows = rowsOf(sample, '2000-01-01T00:00:00Z', '2100-01-01T00:00:00Z');
-    const months = kernel.weather.fit({ ...FAHRENHEIT, neighbour: 0 }, ALL_MONTHS, rows);
+    const months = kernel.weather.fitMonths({ ...FAHRENHEIT, neighbour: 0 }, ALL_MONTHS, rows);
     expect(sum(months.occupied)).toBe(asserted('occupancy-one-month').expected);
-    const whole = kernel.weather.fit({ ...FAHRENHEIT, neighbour: 0 }, [0], { ...rows, month: new Uint8Array(rows.wh.length) });
+    const whole = kernel.weather.fitMonths({ ...FAHRENHEIT, neighbour: 0 }, [0], { ...rows, month: new Uint8Array(rows.wh.length) });
     expect(sum(whole.occupied)).toBe(asserted('occupancy-no-segmentation').expected);
   });
 
@@ -77,7 +77,7 @@ describeWithFixtures('numbers the OpenDSM project asserts in its own tests', ['g
     const heat = Int32Array.from({ length: 2000 }, (_, i) => [10, 35, 55, 80, 100][i % 5]! * 1000);
     const hour = Uint8Array.from(heat, (_, i) => i % 168);
     const rows = { wh: new Int32Array(2000).fill(7), heat, hour, month: new Uint8Array(2000) };
-    const model = kernel.weather.fit(FAHRENHEIT, [0], rows);
+    const model = kernel.weather.fitMonths(FAHRENHEIT, [0], rows);
     expect(sum(model.kept.subarray(0, 6))).toBe(asserted('fit-temperature-bins').expected);
 
     // The sum of all bin features is what a model predicts whose slopes are all 1.

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -153,4 +153,110 @@ test.each<[string[], number, string]>([
 test('a file that is not JSON, or not there, says so', async () => {
   expect((await run('--request', file('{'))).err).toContain('is not JSON');
   expect((await ask({ cases: [METERED] }, '/nowhere.csv')).err).toContain('/nowhere.csv: there is no such file');
+});
+
+describe('a case that looks at the weather', () => {
+  const days = ['05', '06', '07', '08'];
+  const degrees = [30, 32, 34, 36];
+  const loads = [900, 1100, 1300, 800]; // 300 Wh and 100 for every degree above 24; on the last day 700 less
+  const WEATHER = {
+    ...{ id: 'hot', meter_id: 'm', tz: '+05:30', holidays: [], excluded_days: [] },
+    event: { start: '2026-05-08T18:00:00+05:30', end: '2026-05-08T19:00:00+05:30' },
+    params: {
+      ...{ lookback_days: 45, cooling_base: 24, heating_base: 12, temp_unit: 'C' },
+      ...{ day_type: 'weekday_vs_nonworking', quantity: 'import' },
+    },
+  };
+  const rows = days.map((day, i) => `m,2026-05-${day}T18:00:00+05:30,${loads[i]},`);
+  const heat = days.map((day, i) => `2026-05-${day}T18:00:00+05:30,${degrees[i]},1013`);
+  const place = (name: string, content: string) => {
+    const folder = join(FOLDER, `weather-${files++}`);
+    mkdirSync(folder);
+    writeFileSync(join(folder, name), content);
+    writeFileSync(join(folder, 'readings.csv'), [HEADER, ...rows].join('\n'));
+    return folder;
+  };
+  const answered = ({ code, out, err }: { code: number; out: string; err: string }) => {
+    expect([code, err]).toEqual([0, '']);
+    const [answer] = JSON.parse(out).results;
+    expect(answer).toMatchObject({ id: 'hot', training_rows: [3], actual_wh: [800] });
+    expect(answer.baseline_wh[0]).toBeCloseTo(1500, 6);
+    expect(answer.delivered_total_wh).toBeCloseTo(700, 6);
+  };
+
+  test('finds it in the file named, in the file beside the readings, or brings it along', async () => {
+    const folder = place('weather.csv', ['interval_start,temp_c,pressure', ...heat].join('\n'));
+    const request = file(JSON.stringify({ cases: [WEATHER] }));
+    const readings = join(folder, 'readings.csv');
+    answered(await run('--request', request, '--readings', readings));
+    answered(await run('--request', request, '--readings', readings, '--temperature', join(folder, 'weather.csv')));
+    const instants = days.map((day) => `2026-05-${day}T18:00:00+05:30`);
+    const own = {
+      readings: { rows: instants.map((at, i) => [at, loads[i], null]) },
+      temperature: { unit: 'C', rows: instants.map((at, i) => [at, degrees[i]]) },
+    };
+    answered(await ask({ method: 'simple_cdh_hdh', cases: [{ ...WEATHER, ...own }] }));
+  });
+
+  test('without a temperature has no baseline, and says why', async () => {
+    const { out } = await ask({ cases: [WEATHER] }, file([HEADER, ...rows].join('\n')));
+    expect(JSON.parse(out).results).toEqual([
+      {
+        ...{ id: 'hot', status: 'no_temperature', reason: 'the meter has no temperature beside its readings' },
+        ...{ baseline_wh: null, actual_wh: [800], delivered_total_wh: null },
+      },
+    ]);
+  });
+
+  test.each<[string, string, string]>([
+    ['another header', 'time,degrees', ':1: the header must be interval_start,temp_c or interval_start,temp_f'],
+    [
+      'a word for a number',
+      'interval_start,temp_c\n2026-05-08T18:00:00+05:30,warm',
+      ':2: the temperature must be empty or a number',
+    ],
+    ['no zone', 'interval_start,temp_c\n2026-05-08T18:00:00,30', ':2: interval_start must be an ISO-8601 instant'],
+    ['nothing', '', ': is empty'],
+  ])('names a broken temperature file with its line: %s', async (_, content, complaint) => {
+    const folder = place('temperature.csv', content);
+    const { code, out, err } = await ask({ cases: [WEATHER] }, join(folder, 'readings.csv'));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(complaint);
+  });
+
+  test.each<[Record<string, unknown>, string]>([
+    [{ params: { ...WEATHER.params, cooling_base: 'hot' } }, 'case hot: params.cooling_base must be a number of degrees'],
+    [{ params: { ...WEATHER.params, temp_unit: 'K' } }, 'case hot: params.temp_unit must be one of C, F'],
+    [{ params: { ...WEATHER.params, lookback_days: 0 } }, 'case hot: params.lookback_days must be an integer'],
+    [{ tz: 'India' }, 'case hot: tz must be a fixed offset'],
+    [{ event: { start: WEATHER.event.end, end: WEATHER.event.start } }, 'case hot: event.end must lie after'],
+    [
+      { temperature: { unit: 'C', rows: [['2026-05-08T18:00:00+05:30', '30']] } },
+      'case hot: temperature.rows[0][1] must be null or',
+    ],
+    [
+      { method: 'caltrack_hourly_towt', fit_window_utc: ['2026-05-08T18:00:00Z'] },
+      'case hot: fit_window_utc must be [first, last]',
+    ],
+    [{ method: 'caltrack_hourly_towt', fit_window_utc: ['2026-05-08T00:00:00Z', '2026-05-01T00:00:00Z'] }, 'must lie after'],
+  ])('%j is refused with case and field', async (change, complaint) => {
+    const { code, out, err } = await ask({ cases: [{ ...WEATHER, ...change }] }, file([HEADER, ...rows].join('\n')));
+    expect([code, out]).toEqual([2, '']);
+    expect(err).toContain(complaint);
+  });
+
+  test('an hourly model of one afternoon predicts what it saw, and nothing else', async () => {
+    const towt = {
+      ...{ id: 'week', meter_id: 'm', method: 'caltrack_hourly_towt', days: ['2026-05-08'] },
+      fit_window_utc: ['2026-05-01T00:00:00Z', '2026-05-08T12:00:00Z'],
+      readings: { rows: days.map((day, i) => [`2026-05-${day}T18:00:00Z`, loads[i], null]) },
+      temperature: { unit: 'C', rows: days.map((day, i) => [`2026-05-${day}T18:00:00Z`, degrees[i]]) },
+    };
+    const { out } = await ask({ cases: [towt] });
+    const [answer] = JSON.parse(out).results;
+    expect(answer.in_sample_observed_kwh).toBeCloseTo(3.3, 9);
+    expect(answer.in_sample_predicted_kwh).toBeCloseTo(3.3, 9);
+    expect(answer.days['2026-05-08']).toEqual(Array.from({ length: 24 }, () => null)); // a Friday was never seen
+    expect(Object.keys(answer.segments)).toEqual(['apr', 'may', 'jun']);
+  });
 });

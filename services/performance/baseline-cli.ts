@@ -2,21 +2,27 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { Refusal } from '../domain/outcome.ts';
-import { answerCase } from './baseline.ts';
+import { type AnyCase, answerAny, looksAtWeather, readCases } from './cases.ts';
 import { coreBytes } from './core-file.ts';
+import type { Temperatures } from './heat.ts';
 import { loadKernel } from './kernel.ts';
 import { readReadings } from './readings-csv.ts';
-import { type BaselineCase, readRequest } from './request.ts';
 import { noRows, type Rows, type Series, seriesOf } from './series.ts';
+import { readTemperatures, temperatureBeside } from './temperature-file.ts';
 
-const HELP = `lachak baseline [--readings FILE]… --request FILE|-
+const HELP = `lachak baseline [--readings FILE]… --request FILE|- [--temperature FILE]
 
-Computes day-matching baselines and delivered energy in the WebAssembly core.
+Computes baselines and delivered energy in the WebAssembly core: day matching, degree-hours (simple_cdh_hdh), and time of week and
+temperature (caltrack_hourly_towt).
 
   --readings FILE   CSV, plain or gzip: meter_id,interval_start,import_wh,export_wh[,quality,known_at]
                     may be given several times; the first row for a meter and instant counts, quality and known_at are not looked at
+  --temperature FILE
+                    CSV, plain or gzip: interval_start,temp_c or interval_start,temp_f, for all meters; without it, temperature.csv[.gz]
+                    or weather.csv[.gz] beside a readings file is the weather of the meters in that file
   --request FILE|-  JSON { "cases": [ … ] } in the golden case format, or one portfolio with "meter_ids"; - reads standard input
-                    a case may bring its own "readings"; "expected" and "note" are ignored
+                    a case may bring its own "readings" and "temperature"; "expected" and "note" are ignored, but for the days a
+                    caltrack_hourly_towt case shows when it has no "days" to predict
 
 Prints { "results": [ … ] }, one object a case, in order. Exit code 0; 2 when the call, the request or a readings file is wrong,
 with the case and field or the file and line on standard error and nothing on standard output.
@@ -29,6 +35,7 @@ export async function baselineCommand(argv: string[]): Promise<number> {
       args: argv,
       options: {
         readings: { type: 'string', multiple: true },
+        temperature: { type: 'string' },
         request: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -38,12 +45,12 @@ export async function baselineCommand(argv: string[]): Promise<number> {
       return 0;
     }
     if (!values.request) throw new Error('--request FILE is missing; lachak baseline --help tells more');
-    const cases = readRequest(await readJson(values.request));
-    const series = await seriesByMeter(cases, values.readings ?? []);
+    const cases = readCases(await readJson(values.request));
+    const { series, temperatures } = await readingsOf(cases, values.readings ?? [], values.temperature);
     const kernel = await loadKernel(coreBytes());
     const results = cases.map((request) => {
       const own = request.meterIds.map((id) => request.inline ?? series.get(id)!);
-      return JSON.stringify(answerCase(kernel, request, own));
+      return JSON.stringify(answerAny(kernel, request, own, temperatures.get(request.meterIds[0]!) ?? null));
     });
     await print(`{"results":[\n${results.join(',\n')}\n]}\n`);
     return 0;
@@ -69,11 +76,23 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
+type Read = { readonly series: ReadonlyMap<string, Series>; readonly temperatures: ReadonlyMap<string, Temperatures> };
+
 /** Reads every file once and keeps only the meters that some case needs. Throws `Refusal` for a case without readings. */
-async function seriesByMeter(cases: readonly BaselineCase[], files: readonly string[]): Promise<Map<string, Series>> {
+async function readingsOf(cases: readonly AnyCase[], files: readonly string[], weather: string | undefined): Promise<Read> {
   const wanted = new Map<string, Rows>();
   for (const { inline, meterIds } of cases) if (!inline) for (const id of meterIds) wanted.set(id, noRows());
-  if (wanted.size > 0) for (const file of files) await readReadings(file, wanted);
+  const temperatures = new Map<string, Temperatures>();
+  const weatherMeters = new Set(cases.flatMap((request) => (looksAtWeather(request) ? request.meterIds : [])));
+  const given = weather === undefined ? null : await readTemperatures(weather);
+  if (given) for (const id of weatherMeters) temperatures.set(id, given);
+  for (const file of wanted.size > 0 ? files : []) {
+    await readReadings(file, wanted);
+    const found = [...weatherMeters].filter((id) => !temperatures.has(id) && wanted.get(id)?.starts.length);
+    const path = found.length > 0 ? await temperatureBeside(file) : null;
+    const beside = path === null ? null : await readTemperatures(path);
+    if (beside) for (const id of found) temperatures.set(id, beside);
+  }
   for (const { id, inline, meterIds, portfolio } of cases) {
     const absent = inline ? undefined : meterIds.find((meter) => wanted.get(meter)!.starts.length === 0);
     if (absent === undefined) continue;
@@ -86,7 +105,7 @@ async function seriesByMeter(cases: readonly BaselineCase[], files: readonly str
       field,
     );
   }
-  return new Map(Array.from(wanted, ([id, rows]) => [id, seriesOf(rows)]));
+  return { temperatures, series: new Map(Array.from(wanted, ([id, rows]) => [id, seriesOf(rows)])) };
 }
 
 /** Waits until the text has left: a pipe may be slower than the exit. */

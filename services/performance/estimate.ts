@@ -3,9 +3,11 @@ import { Refusal } from '../domain/outcome.ts';
 import type { Rational } from '../domain/rational.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { type DayMatching, type DayMatchingEvidence, matchDays } from './day-matching.ts';
+import { type DegreeHours, type DegreeHoursEvidence, regressDegreeHours } from './degree-hours.ts';
 import type { Kernel } from './kernel.ts';
 import type { LoadSeries } from './load-series.ts';
 import { nearestFloat } from './rational.ts';
+import { regressTimeOfWeek, type TimeOfWeek, type TimeOfWeekEvidence } from './time-of-week.ts';
 
 /*
  * Every method of making a baseline stands behind one call:
@@ -17,10 +19,10 @@ import { nearestFloat } from './rational.ts';
  */
 
 /** A method with all its numbers. */
-export type MethodSpec = DayMatching;
+export type MethodSpec = DayMatching | DegreeHours | TimeOfWeek;
 
 /** What a method rests on beside the readings, in its own words. */
-export type Evidence = DayMatchingEvidence;
+export type Evidence = DayMatchingEvidence | DegreeHoursEvidence | TimeOfWeekEvidence;
 
 /** Days as one area has them. */
 export type AreaCalendar = {
@@ -83,13 +85,17 @@ type Method<K extends MethodSpec['kind']> = (
   event: EventWindow,
 ) => readonly Estimate[];
 
-const methods: { readonly [K in MethodSpec['kind']]: Method<K> } = { day_matching: matchDays };
+const methods: { readonly [K in MethodSpec['kind']]: Method<K> } = {
+  day_matching: matchDays,
+  degree_hours: regressDegreeHours,
+  time_of_week: regressTimeOfWeek,
+};
 
 /** The one door to all methods. Never throws for a spec, window or reading: every meter gets a status and a reason. */
 export function estimator(machines: Machines): Estimator {
   return (spec, series, calendar, event) => {
     try {
-      const method = methods[spec.kind];
+      const method = methods[spec.kind] as Method<MethodSpec['kind']> | undefined;
       if (!method) throw new Refusal('invalid', 'method_unknown', `there is no method ${spec.kind}`);
       return method(machines, spec, series, calendar, event);
     } catch (error) {

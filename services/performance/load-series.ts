@@ -18,8 +18,9 @@ export type LoadSeries = {
   readonly exportWh: Int32Array | null;
   /** Quality per interval as readings carry it (2 = ESTIMATED); null = all valid. */
   readonly quality: Uint8Array | null;
-  /** Outdoor °C of each interval, NaN where unknown; null = no temperature. */
+  /** Outdoor °C of each interval (or °F, where `temperatureUnit` says so), NaN where unknown; null = no temperature. */
   readonly temperature: Float64Array | null;
+  readonly temperatureUnit?: 'C' | 'F';
   /** Days that differ for this meter. */
   readonly marks: ReadonlyMap<CivilDay, readonly DayMark[]>;
   /** Power the connection or device cannot pass, W; null = unknown. */

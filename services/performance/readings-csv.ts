@@ -61,7 +61,7 @@ function wattHours(text: string, column: string): number {
 }
 
 /** Lines in batches, one per chunk read: an iterator step per line would cost more than the parsing. */
-async function* linesOf(path: string): AsyncGenerator<string[]> {
+export async function* linesOf(path: string): AsyncGenerator<string[]> {
   const file = await open(path);
   try {
     const magic = new Uint8Array(2);

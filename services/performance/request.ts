@@ -23,7 +23,7 @@ export type BaselineCase = {
   readonly excludedDays: ReadonlySet<CivilDay>;
 };
 
-const WINDOW_FAULT = {
+export const WINDOW_FAULT = {
   window_must_be_positive: 'must lie after event.start',
   window_off_grid: 'and event.start must lie on the grid of params.interval_minutes from local midnight',
   window_crosses_midnight: 'must not lie after the local midnight that ends the day of event.start',
@@ -40,7 +40,7 @@ export function readRequest(value: unknown): BaselineCase[] {
   throw fault('cases', 'is absent: the request must be {"cases": [ … ]}');
 }
 
-function readCase(value: unknown, place: string): BaselineCase {
+export function readCase(value: unknown, place: string): BaselineCase {
   let name = place;
   try {
     const fields = readObject(value, place);
@@ -79,12 +79,12 @@ function readCase(value: unknown, place: string): BaselineCase {
   }
 }
 
-function readWindow(value: unknown): Interval {
+export function readWindow(value: unknown): Interval {
   const event = readObject(value, 'event');
   return { start: readInstant(event.start, 'event.start'), end: readInstant(event.end, 'event.end') };
 }
 
-function readInstant(value: unknown, at: string): Instant {
+export function readInstant(value: unknown, at: string): Instant {
   const instant = typeof value === 'string' ? parseInstant(value) : null;
   if (instant === null) throw fault(at, `must be an ISO-8601 instant with its offset, not ${shown(value)}`);
   return instant;
@@ -95,12 +95,12 @@ function readMeterIds(value: unknown): string[] {
   return value.map((id, index) => readMeterId(id, `meter_ids[${index}]`));
 }
 
-function readMeterId(value: unknown, at: string): string {
+export function readMeterId(value: unknown, at: string): string {
   if (typeof value !== 'string' || value === '') throw fault(at, `must be a text, not ${shown(value)}`);
   return value;
 }
 
-function readDays(value: unknown, at: string): Set<CivilDay> {
+export function readDays(value: unknown, at: string): Set<CivilDay> {
   if (!Array.isArray(value)) throw fault(at, `must be a list of days, not ${shown(value)}`);
   value.forEach((day, index) => {
     if (typeof day !== 'string' || !isCivilDay(day))
@@ -110,7 +110,7 @@ function readDays(value: unknown, at: string): Set<CivilDay> {
 }
 
 /** `{start, interval_minutes, import_wh[], export_wh[]}` or `{rows: [[start, import, export], …]}`; null = missing. */
-function readInline(value: unknown, intervalMinutes: number): Series {
+export function readInline(value: unknown, intervalMinutes: number): Series {
   const readings = readObject(value, 'readings');
   const rows = noRows();
   if ('rows' in readings) {

@@ -122,7 +122,7 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-function readInteger(fields: Fields, name: string, at: string, least: number, most: number): number {
+export function readInteger(fields: Fields, name: string, at: string, least: number, most: number): number {
   const value = fields[name];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
     throw fault(`${at}.${name}`, `must be an integer from ${least} to ${most}, not ${shown(value)}`);
@@ -130,13 +130,13 @@ function readInteger(fields: Fields, name: string, at: string, least: number, mo
   return value;
 }
 
-function readBoolean(fields: Fields, name: string, at: string): boolean {
+export function readBoolean(fields: Fields, name: string, at: string): boolean {
   const value = fields[name];
   if (typeof value !== 'boolean') throw fault(`${at}.${name}`, `must be true or false, not ${shown(value)}`);
   return value;
 }
 
-function readOneOf<const T extends string>(fields: Fields, name: string, at: string, words: readonly T[]): T {
+export function readOneOf<const T extends string>(fields: Fields, name: string, at: string, words: readonly T[]): T {
   const value = fields[name];
   const found = words.find((word) => word === value);
   if (found === undefined) throw fault(at ? `${at}.${name}` : name, `must be one of ${words.join(', ')}, not ${shown(value)}`);

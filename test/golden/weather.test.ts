@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type AnyCase, answerAny, readCases } from '../../services/performance/cases.ts';
 import { coreBytes } from '../../services/performance/core-file.ts';
 import { type Kernel, loadKernel, MISSING } from '../../services/performance/kernel.ts';
+import { readReadings } from '../../services/performance/readings-csv.ts';
+import { noRows, type Rows, seriesOf } from '../../services/performance/series.ts';
+import { readTemperatures, temperatureBeside } from '../../services/performance/temperature-file.ts';
 import { emptyModel, type HourRows, type TimeOfWeekModel, type TimeOfWeekTerms } from '../../services/performance/weather.ts';
 import { describeWithFixtures, fixture } from '../fixtures.ts';
 
@@ -17,6 +21,47 @@ const FAHRENHEIT: TimeOfWeekTerms = {
   neighbour: 1,
 };
 const ALL_MONTHS = Array.from({ length: 12 }, (_, month) => month);
+
+const FILES = ['eemeter-caltrack_hourly_towt.json', 'weather-simple_cdh_hdh.json'];
+const SETS = ['eemeter', 'citylearn'];
+
+describeWithFixtures('golden weather vectors', ['golden', ...SETS.map((set) => `data/${set}`)], () => {
+  type Golden = { readonly cases: { readonly id: string; readonly expected: unknown }[] };
+  const golden = FILES.map((name) => ({ name, file: JSON.parse(readFileSync(fixture('golden', name)!, 'utf8')) as Golden }));
+  let answers: Map<AnyCase, unknown>;
+  const requests = golden.map(({ name, file }) => ({ name, file, cases: readCases(file) }));
+  beforeAll(async () => {
+    const kernel = await loadKernel(coreBytes());
+    answers = new Map();
+    for (const set of SETS) {
+      const readings = fixture('data', set, 'readings.csv.gz')!;
+      const rows = new Map<string, Rows>(requests.flatMap(({ cases }) => cases.map(({ meterIds }) => [meterIds[0]!, noRows()])));
+      await readReadings(readings, rows);
+      const temperatures = await readTemperatures((await temperatureBeside(readings))!);
+      for (const request of requests.flatMap(({ cases }) => cases)) {
+        const own = rows.get(request.meterIds[0]!)!;
+        if (own.starts.length > 0) answers.set(request, answerAny(kernel, request, [seriesOf(own)], temperatures));
+      }
+    }
+  });
+
+  describe.each(requests)('$name', ({ file, cases }) => {
+    test.each(cases.map((request, i) => [request.id, request, file.cases[i]!.expected] as const))('%s', (id, request, wanted) => {
+      expect(differences({ id, ...(wanted as object) }, answers.get(request))).toEqual([]);
+    });
+  });
+});
+
+/** Numbers within 1e-6 of themselves; everything else, and every key, exactly. */
+function differences(wanted: unknown, got: unknown, path = ''): string[] {
+  if (typeof wanted === 'number' && typeof got === 'number')
+    return Math.abs(wanted - got) <= Math.max(1e-6 * Math.abs(wanted), 1e-9) ? [] : [`${path}: ${got}, expected ${wanted}`];
+  if (typeof wanted === 'object' && wanted !== null && typeof got === 'object' && got !== null) {
+    const keys = new Set([...Object.keys(wanted), ...Object.keys(got)]) as Set<never>;
+    return [...keys].flatMap((key) => differences(wanted[key], got[key], `${path}.${key}`));
+  }
+  return Object.is(wanted, got) ? [] : [`${path}: ${JSON.stringify(got)}, expected ${JSON.stringify(wanted)}`];
+}
 
 describeWithFixtures('numbers the OpenDSM project asserts in its own tests', ['golden/third-party', 'data/eemeter'], () => {
   const { items } = JSON.parse(readFileSync(fixture('golden/third-party/eemeter.json')!, 'utf8')) as {
@@ -69,7 +114,10 @@ describeWithFixtures('numbers the OpenDSM project asserts in its own tests', ['g
     const rows = rowsOf(sample, '2000-01-01T00:00:00Z', '2100-01-01T00:00:00Z');
     const months = kernel.weather.fitMonths({ ...FAHRENHEIT, neighbour: 0 }, ALL_MONTHS, rows);
     expect(sum(months.occupied)).toBe(asserted('occupancy-one-month').expected);
-    const whole = kernel.weather.fitMonths({ ...FAHRENHEIT, neighbour: 0 }, [0], { ...rows, month: new Uint8Array(rows.wh.length) });
+    const whole = kernel.weather.fitMonths({ ...FAHRENHEIT, neighbour: 0 }, [0], {
+      ...rows,
+      month: new Uint8Array(rows.wh.length),
+    });
     expect(sum(whole.occupied)).toBe(asserted('occupancy-no-segmentation').expected);
   });
 

@@ -1,9 +1,14 @@
+import { invalid } from '../domain/outcome.ts';
 import type { Rational } from '../domain/rational.ts';
+import { MISSING } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { dayClass } from './days.ts';
 import type { AreaCalendar, Estimate, EventWindow, Machines } from './estimate.ts';
-import { type EstimateInput, type EstimateStatus, type MeterEstimate, MISSING } from './kernel.ts';
-import { indexAt, type LoadSeries, whAt } from './load-series.ts';
+import { familyOf, isPlain } from './family.ts';
+import type { FamilyInput } from './family-kernel.ts';
+import type { EstimateStatus, Kernel, MeterEstimate } from './kernel.ts';
+import type { LoadSeries } from './load-series.ts';
+import { type Exclusions, matchColumns, summed } from './match-columns.ts';
 import type { Method } from './method.ts';
 import { isWorkingDay, type Plan, planOf } from './windows.ts';
 
@@ -22,7 +27,16 @@ export type DayMatchingEvidence = {
   readonly excludedDays: readonly { readonly day: CivilDay; readonly reason: string }[];
   /** Wh over the event window, of the candidates. */
   readonly scoresWh: readonly number[];
+  /** Shares of the selected days, in their order; null = all alike. */
+  readonly weights: readonly Rational[] | null;
+  /** Event days that came in for want of others. */
+  readonly refilledDays: readonly CivilDay[];
+  /** Thousandths of a degree of the days that were ranked on them, the event day's among them; null = they were not. */
+  readonly temperatures: Readonly<Record<CivilDay, number>> | null;
+  /** Meters that are not in the sum of all, where the level is AGGREGATE. */
+  readonly leftOut: readonly string[];
   readonly adjustment: {
+    /** `additive` also where a shift took the place of a ratio without meaning. */
     readonly kind: string;
     /** Before direction and cap; Wh (additive) or a ratio (multiplicative). */
     readonly raw: Rational | null;
@@ -31,7 +45,10 @@ export type DayMatchingEvidence = {
   } | null;
 };
 
-/** The method of day matching. Meters of one interval length go through the core together. */
+/**
+ * The method of day matching. Meters of one interval length go through the core together. At the level AGGREGATE all meters are one load and
+ * have one answer, that of meter `aggregate`.
+ */
 export function matchDays(
   { kernel }: Machines,
   spec: DayMatching,
@@ -41,76 +58,52 @@ export function matchDays(
 ): Estimate[] {
   const { zone, holidays } = calendar;
   const method = isWorkingDay(zone.dayOf(event.window.start), holidays, zone) ? spec.workingDay : spec.otherDay;
-  const answers = new Array<Estimate>(series.length);
-  for (const minutes of new Set(series.map((one) => one.minutes))) {
+  const grids = [...new Set(series.map((one) => one.minutes))];
+  const together = familyOf(method).level === 'aggregate';
+  if (together && grids.length > 1) throw invalid('mixed_grid', 'meters of different interval lengths have no common sum');
+  const answers = new Array<Estimate>(together ? Math.min(1, series.length) : series.length);
+  for (const minutes of grids) {
     const places = series.flatMap((one, i) => (one.minutes === minutes ? [i] : []));
+    const lanes = places.map((place) => series[place]!);
     const plan = planOf({ ...event, minutes, method, holidays, zone });
-    const excluded = places.map((place) => exclusionsOf(plan, series[place]!, calendar));
-    const input = columnsOf(
-      plan,
-      method,
-      places.map((place) => series[place]!),
-      excluded,
-    );
-    const estimates = kernel.estimate(input);
+    const { input, excluded, temperatures } = matchColumns(plan, method, lanes, calendar);
+    const about = { plan, method, calendar };
+    if (together) {
+      const { input: sum, leftOut } = summed(input);
+      const names = leftOut.map((m) => lanes[m]!.meterId);
+      const common = { ...about, input: sum, m: 0, excluded: new Map(), temperatures: temperatures[0]!, leftOut: names };
+      answers[0] = answerOf('aggregate', run(kernel, method, sum).at(0), common);
+      continue;
+    }
+    const estimates = run(kernel, method, input);
     places.forEach((place, m) => {
-      const about = { plan, method, calendar, input, m, excluded: excluded[m]! };
-      answers[place] = answerOf(series[place]!.meterId, estimates.at(m), about);
+      const own = { ...about, input, m, excluded: excluded[m]!, temperatures: temperatures[m]!, leftOut: [] };
+      answers[place] = answerOf(series[place]!.meterId, estimates.at(m), own);
     });
   }
   return answers;
 }
 
-type Exclusions = ReadonlyMap<CivilDay, readonly string[]>;
-
-function exclusionsOf(plan: Plan, series: LoadSeries, calendar: AreaCalendar): Exclusions {
-  const found = new Map<CivilDay, string[]>();
-  for (const day of plan.days) {
-    const reasons: string[] = [...(series.marks.get(day) ?? [])];
-    const name = calendar.excluded.get(day);
-    if (name !== undefined) reasons.unshift(`calendar:${name}`);
-    if (reasons.length > 0) found.set(day, reasons);
-  }
-  return found;
-}
-
-function columnsOf(
-  plan: Plan,
-  method: Method,
-  series: readonly LoadSeries[],
-  excludedDays: readonly Exclusions[],
-): EstimateInput {
-  const { eventCount, windowCount } = plan;
-  const meters = series.length;
-  const slots = eventCount + windowCount;
-  const history = new Int32Array(plan.days.length * slots * meters);
-  const excluded = new Uint8Array(plan.days.length * meters);
-  const actual = new Int32Array(slots * meters);
-  series.forEach((one, m) => {
-    const read = (start: number) => whAt(one, indexAt(one, start), method.quantity);
-    plan.history.forEach((row, d) => {
-      if (excludedDays[m]!.has(plan.days[d]!)) excluded[d * meters + m] = 1;
-      for (let s = 0; s < slots; s++) history[(d * slots + s) * meters + m] = read(row[s]!);
-    });
-    for (let s = 0; s < slots; s++) actual[s * meters + m] = read(plan.actual[s]!);
-  });
-  const shape = { meters, days: plan.days.length, eventSlots: eventCount, windowSlots: windowCount };
-  return { spec: method.spec, ...shape, history, excluded, actual };
-}
+/** The plain cases have their own, faster way with the same integers. */
+const run = (kernel: Kernel, method: Method, input: FamilyInput) =>
+  isPlain(method) && input.rankSlots === 0 ? kernel.estimate(input) : kernel.match(input);
 
 const REASON: Record<EstimateStatus, string> = {
   ok: '',
   insufficient_days: 'fewer days like the event’s have readings and count than the method asks for',
   out_of_bounds: 'a result is no whole number of Wh that a computer holds exactly',
+  event_day_missing: 'the event day lacks the readings or the temperature that the method compares with',
 };
 
 type About = {
   readonly plan: Plan;
   readonly method: Method;
   readonly calendar: AreaCalendar;
-  readonly input: EstimateInput;
+  readonly input: FamilyInput;
   readonly m: number;
   readonly excluded: Exclusions;
+  readonly temperatures: ReadonlyMap<CivilDay, number>;
+  readonly leftOut: readonly string[];
 };
 
 function answerOf(meterId: string, lane: MeterEstimate, about: About): Estimate {
@@ -134,9 +127,11 @@ function answerOf(meterId: string, lane: MeterEstimate, about: About): Estimate 
   };
 }
 
-function evidenceOf(lane: MeterEstimate, { plan, method, calendar, excluded }: About): DayMatchingEvidence {
+function evidenceOf(lane: MeterEstimate, about: About): DayMatchingEvidence {
+  const { plan, method, calendar, excluded, temperatures, leftOut } = about;
   const dates = (rows: readonly number[]) => rows.map((row) => plan.days[row]!);
   const adjustment = lane.result?.adjustment;
+  const shifted = lane.flags.includes('shifted_instead_of_ratio');
   return {
     kind: 'day_matching',
     eventDay: plan.eventDay,
@@ -146,9 +141,13 @@ function evidenceOf(lane: MeterEstimate, { plan, method, calendar, excluded }: A
     lowUsageRejected: dates(lane.rejected).reverse(),
     excludedDays: [...excluded].reverse().flatMap(([day, reasons]) => reasons.map((reason) => ({ day, reason }))),
     scoresWh: lane.scoresWh,
+    weights: lane.weights?.toReversed() ?? null,
+    refilledDays: dates(lane.refilled).reverse(),
+    temperatures: temperatures.size > 0 ? Object.fromEntries([...temperatures].reverse()) : null,
+    leftOut,
     adjustment: adjustment
       ? {
-          kind: method.spec.adjustment.kind,
+          kind: shifted ? 'additive' : method.spec.adjustment.kind,
           raw: adjustment.raw,
           applied: adjustment.applied,
           capped: adjustment.capped,

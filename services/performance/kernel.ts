@@ -1,5 +1,7 @@
 import { type Rational, rational } from '../domain/rational.ts';
-import type { AdjustmentDirection, AdjustmentKind, DayMatchingSpec, Select } from './spec.ts';
+import { DIRECTION, KIND, SELECT } from './core-words.ts';
+import { type FamilyCore, type FamilyInput, matchDays } from './family-kernel.ts';
+import type { DayMatchingSpec } from './spec.ts';
 import { type WeatherCore, type WeatherKernel, weatherKernel } from './weather.ts';
 
 /** A reading that is not there, in the Wh columns given to the kernel. */
@@ -11,6 +13,8 @@ export type Kernel = {
   readonly bytes: Uint8Array;
   /** Baseline and delivered energy of all lanes. Throws RangeError when the input lies outside the core's bounds. */
   estimate(input: EstimateInput): Estimates;
+  /** The same for every parameter of the family (`assembly/family.ts`), slower. Throws RangeError likewise. */
+  match(input: FamilyInput): Pick<Estimates, 'meters' | 'at'>;
   readonly weather: WeatherKernel;
 };
 
@@ -35,8 +39,10 @@ export type EstimateInput = {
   readonly notSettled?: Uint8Array;
 };
 
-export type EstimateStatus = 'ok' | 'insufficient_days' | 'out_of_bounds';
-export type EstimateFlag = 'fewer_than_y_days' | 'adjustment_skipped_nonpositive' | 'adjustment_skipped_missing';
+export type EstimateStatus = 'ok' | 'insufficient_days' | 'out_of_bounds' | 'event_day_missing';
+export type EstimateFlag =
+  | ('fewer_than_y_days' | 'adjustment_skipped_nonpositive' | 'adjustment_skipped_missing')
+  | ('refilled_with_event_days' | 'shifted_instead_of_ratio' | 'limited_to_connected_load' | 'gaps_tolerated');
 
 /** Columns as `assembly/index.ts` describes them; a 128-bit cell is two entries, low then high. */
 export type Estimates = {
@@ -77,6 +83,10 @@ export type MeterEstimate = {
   readonly candidates: readonly number[];
   readonly rejected: readonly number[];
   readonly selected: readonly number[];
+  /** Event days that came in for want of others. */
+  readonly refilled: readonly number[];
+  /** Shares of `selected`, in its order, that sum to 1; null = all alike. */
+  readonly weights: readonly Rational[] | null;
   /** Wh over the event window, of `candidates`. */
   readonly scoresWh: readonly number[];
   /** Event slots energised without reading, and not energised. */
@@ -111,9 +121,6 @@ export type MeterResult = {
   readonly deliveredWh: readonly (number | null)[];
 };
 
-const SELECT: Record<Select, number> = { high: 0, low: 1, mid: 2, all: 3 };
-const KIND: Record<AdjustmentKind, number> = { none: 0, additive: 1, multiplicative: 2 };
-const DIRECTION: Record<AdjustmentDirection, number> = { both: 0, up_only: 1, down_only: 2 };
 const STATUS: readonly EstimateStatus[] = ['ok', 'insufficient_days', 'out_of_bounds'];
 const FLAG: readonly EstimateFlag[] = ['fewer_than_y_days', 'adjustment_skipped_nonpositive', 'adjustment_skipped_missing'];
 const CAPPED = 8;
@@ -132,6 +139,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
     estimate: (input) => estimate(exports, input),
+    match: (input) => matchDays(exports as unknown as FamilyCore, input),
     weather: weatherKernel(exports),
   };
 }
@@ -222,6 +230,7 @@ function meterEstimate(columns: Omit<Estimates, 'at'>, input: EstimateInput, m: 
     candidates,
     rejected: rows(REJECTED),
     selected: rows(SELECTED),
+    ...{ refilled: [], weights: null },
     scoresWh: candidates.map((d) => Number(columns.score[d * meters + m])),
     missingIntervals: columns.missingCount[m]!,
     notSettledIntervals: columns.notSettledCount[m]!,

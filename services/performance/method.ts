@@ -8,6 +8,7 @@ import {
 import { Direction, type Ratio } from '../../gen/lachak/v1/types_pb.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { DayType } from './days.ts';
+import type { Family } from './family.ts';
 import type { DayMatchingSpec, Quantity, Select, SmallFraction } from './spec.ts';
 
 /** A day-matching method as it applies to one event day. */
@@ -21,6 +22,8 @@ export type Method = {
   readonly fromMinutes: number;
   readonly toMinutes: number;
   readonly anchor: 'start' | 'notice';
+  /** What the method says beyond the plain cases; absent = nothing. */
+  readonly family?: Family;
 };
 
 /** The terms' baseline on a working or a non-working event day. Throws Refusal `baseline_not_supported` naming the field. */

@@ -3,7 +3,7 @@ import type { Rational } from '../domain/rational.ts';
 import type { DayType } from './days.ts';
 import { parseFraction } from './rational.ts';
 
-export type Select = 'high' | 'low' | 'mid' | 'all';
+export type Select = 'high' | 'low' | 'mid' | 'all' | 'nearest';
 export type AdjustmentKind = 'none' | 'additive' | 'multiplicative';
 export type AdjustmentDirection = 'both' | 'up_only' | 'down_only';
 /** reduce: delivered = baseline − metered (SHED); increase: metered − baseline (ABSORB). */

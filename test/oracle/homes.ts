@@ -10,7 +10,7 @@ import type { OracleMeter } from './day-matching.ts';
 
 export type Batch = { readonly spec: DayMatchingSpec; readonly meters: readonly OracleMeter[]; readonly shape: Shape };
 export type Shape = { readonly days: number; readonly eventSlots: number; readonly windowSlots: number };
-type Random = { below(limit: number): number; pick<T>(list: readonly T[]): T; chance(one: number): boolean };
+export type Random = { below(limit: number): number; pick<T>(list: readonly T[]): T; chance(one: number): boolean };
 
 const f = (num: number, den: number): SmallFraction => ({ num, den });
 
@@ -189,7 +189,7 @@ type DayPlan = {
 };
 
 /** Lays out a meter from a plan per day; the event day follows the plan of day -1. */
-function meterOf(shape: Shape, plan: (d: number) => DayPlan): OracleMeter {
+export function meterOf(shape: Shape, plan: (d: number) => DayPlan): OracleMeter {
   const slots = (count: number, first: number, value: (slot: number) => number | null) =>
     Array.from({ length: count }, (_, s) => value(first + s));
   const event = plan(-1);
@@ -209,7 +209,7 @@ function meterOf(shape: Shape, plan: (d: number) => DayPlan): OracleMeter {
 }
 
 /** mulberry32: small, seeded, the same everywhere. */
-function generator(seed: number): Random {
+export function generator(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;

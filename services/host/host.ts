@@ -24,6 +24,9 @@ import { type Binding, bind, type Connect, type Database, type Facts, type Room,
 import { type Conductor, steppedClock } from './stepped.ts';
 import { openTls, type Tls } from './tls.ts';
 import { expectGuarded, openWires, type Wires } from './wires.ts';
+import { openWork, type RoomWork } from './work.ts';
+import { tasksOnStream } from './work-stream.ts';
+import { tasksInTable } from './work-table.ts';
 
 /** A running house: some rooms, their stores and their clock, in this process. */
 export type Host = {
@@ -117,12 +120,20 @@ export async function startHost({ config, rooms: coming, log, careless = false }
 
     const announced = new Map<string, string>();
     const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
+    const workOf = (name: RoomName, database: Database) =>
+      openWork(
+        (queue) => (jetstream ? tasksOnStream(jetstream, name, queue) : tasksInTable(database, queue, embedded !== null)),
+        log.child({ room: name }),
+      );
+    const work = rooms.map(({ name }, i) => workOf(name, stores[i]!.database));
+    metrics.sum('tasks_total', 'Tasks of work queues that ended in this process', 'outcome', () => tasksEnded(work));
     const made: Room[] = rooms.map(({ name, make }, i) => {
       const own = join(folder, name);
       mkdirSync(own, { recursive: true, mode: 0o700 });
       return make({
         clock: clock.agenda.of(name),
         ...stores[i]!,
+        work: work[i]!,
         connect: connectAs(name),
         log: log.child({ room: name }),
         metrics,
@@ -163,9 +174,12 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     }
     await facts.begin();
     open.push('followers', () => facts.rest());
+    for (const one of work) one.begin();
     clock.begin();
     open.push('duty', () => duty.stop());
     open.push('clock', () => clock.stop());
+    // Before the clock: due work that waits for tasks must not wait for those nobody takes any more.
+    open.push('tasks', async () => void (await Promise.all(work.map((one) => one.stop(TASK_MS)))));
     await duty.start({
       taken: (room) => clock.stir((wake) => wake.startsWith(`${room}.`)),
       asked: (asked) => clock.stir((wake) => wake === asked),
@@ -190,9 +204,17 @@ export async function startHost({ config, rooms: coming, log, careless = false }
   }
 }
 
+/** How long a task in hand may take when the process is told to stop; then another instance gets it. */
+const TASK_MS = 2000;
+
 /** True when PostgreSQL is a server of somebody else's: other processes may use the same schemas. */
 const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>
   databaseUrl !== '' || Object.values(databaseUrls).some((url) => url !== '');
+
+const tasksEnded = (work: readonly RoomWork[]): Readonly<Record<string, number>> => ({
+  done: work.reduce((tasks, { ended }) => tasks + ended.done, 0),
+  failed: work.reduce((tasks, { ended }) => tasks + ended.failed, 0),
+});
 
 const dependencies = (own: Database, tls: Tls | null): Dependency[] => [
   { name: 'PostgreSQL', ask: () => own.query('select 1') },

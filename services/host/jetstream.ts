@@ -9,7 +9,9 @@ import {
   type JetStreamManager,
   type NatsConnection,
   nanos,
+  RetentionPolicy,
   StorageType,
+  type StreamConfig,
 } from 'nats';
 import type { Logger } from 'pino';
 import type { Config } from './config.ts';
@@ -28,11 +30,14 @@ export type JetStream = {
   away(): string | null;
   /** Waits until the server has been reached once; afterwards the connection mends itself. */
   reached(): Promise<Reached>;
-  /** The room's stream exists. */
+  /** The room's stream of facts exists. */
   streamOf(room: RoomName): Promise<string>;
+  /** The room's stream of tasks exists. */
+  workOf(room: RoomName): Promise<string>;
   stop(): Promise<void>;
 };
 
+export const workSubject = (room: RoomName, queue: string): string => `work.${room}.${queue}`;
 export const subjectOf = (room: RoomName, partition: number): string => `facts.${room}.${partition}`;
 
 /** Connects in the background, for as long as it takes: a house whose NATS is away starts, and its followers list instead. */
@@ -44,7 +49,7 @@ export function openJetStream(config: Config, log: Logger): JetStream {
   const first = new Promise<Reached>((done) => {
     found = done;
   });
-  const streams = new Map<RoomName, Promise<string>>();
+  const streams = new Map<string, Promise<string>>();
 
   const watch = async (on: NatsConnection): Promise<void> => {
     for await (const { type, data } of on.status()) {
@@ -74,41 +79,44 @@ export function openJetStream(config: Config, log: Logger): JetStream {
   };
   const reaching = reach();
 
-  const made = async (room: RoomName): Promise<string> => {
+  const made = async (wanted: Partial<StreamConfig> & { readonly name: string }): Promise<string> => {
     const { manager } = await first;
-    const name = `facts_${room}`;
+    const { name } = wanted;
     for (let attempt = 0; ; attempt++) {
       try {
-        await manager.streams.add({
-          name,
-          subjects: [`facts.${room}.*`],
-          storage: StorageType.File,
-          discard: DiscardPolicy.Old,
-          num_replicas: config.nats.replicas,
-          max_age: nanos(KEPT_MS),
-          max_bytes: KEPT_BYTES,
-          duplicate_window: nanos(DUPLICATES_MS),
-        });
+        await manager.streams.add({ storage: StorageType.File, num_replicas: config.nats.replicas, ...wanted });
         return name;
       } catch (error) {
         // Somebody made it with other bounds: theirs hold.
         if (/already in use/.test((error as Error).message)) return name;
         if (stopping.signal.aborted) throw error;
-        log.warn({ room, stream: name, reason: (error as Error).message }, 'the stream cannot be made; it is tried again');
+        log.warn({ stream: name, reason: (error as Error).message }, 'the stream cannot be made; it is tried again');
         await pause(Math.min(5000, 200 * 2 ** attempt), undefined, { signal: stopping.signal });
       }
     }
+  };
+  const once = (wanted: Parameters<typeof made>[0]): Promise<string> => {
+    const stream = streams.get(wanted.name) ?? made(wanted);
+    streams.set(wanted.name, stream);
+    stream.catch(() => streams.delete(wanted.name));
+    return stream;
   };
 
   return {
     away: () => away,
     reached: () => first,
-    streamOf: (room) => {
-      const stream = streams.get(room) ?? made(room);
-      streams.set(room, stream);
-      stream.catch(() => streams.delete(room));
-      return stream;
-    },
+    streamOf: (room) =>
+      once({
+        name: `facts_${room}`,
+        subjects: [`facts.${room}.*`],
+        discard: DiscardPolicy.Old,
+        max_age: nanos(KEPT_MS),
+        max_bytes: KEPT_BYTES,
+        duplicate_window: nanos(DUPLICATES_MS),
+      }),
+    // Bounded by what rooms have left to do; a task that was lost is offered again.
+    workOf: (room) =>
+      once({ name: `work_${room}`, subjects: [`work.${room}.*`], retention: RetentionPolicy.Workqueue, max_bytes: KEPT_BYTES }),
     stop: async () => {
       stopping.abort();
       await connection?.close();

@@ -68,6 +68,22 @@ export type Facts = {
   passed(position: bigint, rooms: readonly RoomName[], timeoutMs: number): Promise<boolean>;
 };
 
+/** Work of a room that any of its instances may do. */
+export type Work = {
+  /**
+   * Tasks of one kind, done one at a time in each process. A task may be done twice (its holder was taken for dead), also at the same
+   * time: `run` must bear that, and writes down its own failures. What it throws gives the task back. Call before `start`.
+   */
+  queue(name: string, run: (task: string) => Promise<void>): Queue;
+};
+export type Queue = {
+  /**
+   * Offers tasks to all instances, this one among them, until `left` names none any more; the room's own tables are the truth about
+   * that. False: this process is to stop, another instance goes on.
+   */
+  complete(left: () => Promise<readonly string[]>): Promise<boolean>;
+};
+
 /** Who calls, as the interceptor has established it. */
 export type Caller = {
   readonly subject: string;
@@ -140,6 +156,7 @@ export type Deps = {
   readonly clock: Clock;
   readonly database: Database;
   readonly facts: Facts;
+  readonly work: Work;
   readonly connect: Connect;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import { type Calendar, CalendarDay_Kind } from '../../gen/lachak/v1/catalogue_pb.ts';
 import { Dispatch, EventState } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { Consent_Basis, type Consent as WireConsent, Purpose as WirePurpose } from '../../gen/lachak/v1/enrolment_pb.ts';
-import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import {
   type GetCurvesRequest,
   Performance,
@@ -12,30 +10,21 @@ import {
 import type { Connection, Meter, Record as RegistryRecord } from '../../gen/lachak/v1/registry_pb.ts';
 import { type Dated, Register } from '../../gen/lachak/v1/types_pb.ts';
 import type { Consent } from '../domain/consent.ts';
-import { grouped } from '../domain/grouped.ts';
 import { type Instant, MINUTE } from '../domain/interval.ts';
 import { conflict, invalid, notFound } from '../domain/outcome.ts';
-import { killPoint } from '../host/faults.ts';
 import { bind, type Caller, type Deps, type Room, type RoomMaker, type Tx } from '../host/room.ts';
-import { coreBytes } from './core-file.ts';
 import { type CurveSums, curveOf, curvesOf, sumCurves } from './curves.ts';
-import { keepOnce } from './durable-file.ts';
-import { gatherShard } from './gather-service.ts';
-import { type Kernel, loadKernel } from './kernel.ts';
 import * as links from './links-store.ts';
-import { columnsOf, remarks } from './measure.ts';
-import { encodeResults, fileName, readResults, writeResults } from './result-file.ts';
-import { type Plain, pointResult } from './results.ts';
+import { fileName, readResults } from './result-file.ts';
+import { runWork } from './runs-service.ts';
 import * as store from './store.ts';
 
 export const room: RoomMaker = { name: 'performance', migrations: new URL('./migrations/', import.meta.url), make };
 
-function make({ clock, database, facts, connect, log, config, folder }: Deps): Room {
+function make(deps: Deps): Room {
+  const { clock, database, facts, connect, folder } = deps;
   const dispatch = connect(Dispatch);
-  const sources = { dispatch, metering: connect(Metering), database, tiles: join(config.folder, 'metering') };
-  let kernel: Promise<Kernel> | null = null;
-  let stopping = false;
-  let working: Promise<void> = Promise.resolve();
+  const runs = runWork(deps);
 
   facts.follow('registry', {
     registryChanged: async (tx, { records }, { discom, atMs }) => {
@@ -56,80 +45,6 @@ function make({ clock, database, facts, connect, log, config, folder }: Deps): R
   facts.follow('dispatch', {
     eventCommitted: (tx, { eventId, shards }, { discom }) => links.putCommitted(tx, discom, eventId, shards),
   });
-
-  const waker = clock.wake('performance.runs', {
-    next: async () => (stopping ? null : store.nextRetry(database)),
-    run: (now) => {
-      working = (async () => {
-        for (const run of await store.dueRuns(database, now)) if (!stopping) await measureRun(run);
-      })();
-      return working;
-    },
-  });
-
-  /** A run that cannot go on stays open, says why, and is tried again later: half a look-back is never measured as if it were whole. */
-  async function measureRun(run: store.Run): Promise<void> {
-    try {
-      const shards = await links.committedShards(database, run.discom, run.eventId);
-      if (!shards) throw new Error(`the commitment of event ${run.eventId} has not come yet`);
-      const done = new Set((await store.shardsOf(database, run.discom, run.runId)).map(({ shard }) => shard));
-      for (const shard of shards) {
-        if (stopping) return;
-        if (!done.has(shard)) await measureShard(run, shard, shards.length);
-      }
-      await store.closeRun(database, run, clock.now());
-      log.info({ run: run.runId, event: run.eventId, shards: shards.length }, 'measured');
-    } catch (error) {
-      if (stopping) return;
-      const retryAt = clock.now() + Math.min(RETRY_MS * 2 ** Math.min(run.attempts, 10), RETRY_MOST_MS);
-      const reason = error instanceof Error ? error.message : String(error);
-      log.error({ run: run.runId, event: run.eventId, reason, retryAt }, 'a run cannot be measured yet');
-      await store.putOff(database, run, reason, retryAt);
-    }
-  }
-
-  async function measureShard(run: store.Run, shard: number, shards: number): Promise<void> {
-    const core = await openCore();
-    const { plan, method, points, sheets, uses } = await gatherShard(sources, run, shard);
-    await store.recordUses(database, run, { from: plan.evidence[0]!, to: plan.eventDay }, uses, clock.now());
-    const lanes = points.map(({ lane }) => lane);
-    const columns = columnsOf(plan, method, lanes, sheets);
-    const estimates = points.length > 0 ? core.estimate(columns.input) : null;
-    const results = points.map(({ member, lane, ...point }, m) =>
-      pointResult({
-        ...point,
-        ...{ plan, method, columns, m, member },
-        estimate: estimates!.at(m),
-        remarks: remarks(plan, method, columns, m, lane),
-      }),
-    );
-    const leads = plan.lead.length;
-    const leadOf = (m: number) => Array.from({ length: leads }, (_, i) => columns.lead[i * points.length + m]!);
-    const bytes = encodeResults(results, Int32Array.from(results.flatMap((_, m) => leadOf(m))));
-    const file = await writeResults(folder, run, shard, bytes);
-    killPoint('performance.file_written');
-    const written = { ...file, shard, points: results.length, coreSha256: core.sha256 };
-    const curves = curvesByOrganisation(results, leadOf, plan.eventCount);
-    await database.tx(async (tx) => {
-      if (!(await store.addShard(tx, run, written, plan.minutes, curves))) return;
-      const { runId, eventId, asOf } = run;
-      const value = { runId, eventId, shards, asOfMs: BigInt(asOf), ...written };
-      await facts.publish(tx, {
-        discom: run.discom,
-        key: runId,
-        body: { case: 'performanceMeasured', value: { $typeName: 'lachak.v1.PerformanceMeasured', ...value } },
-      });
-    });
-  }
-
-  /** Every core that ever measured a run is kept: statements name it by its SHA-256. */
-  function openCore(): Promise<Kernel> {
-    kernel ??= loadKernel(coreBytes()).then(async (loaded) => {
-      await keepOnce(join(folder, 'cores', `${loaded.sha256}.wasm`), loaded.bytes);
-      return loaded;
-    });
-    return kernel;
-  }
 
   async function measuredRun(discom: string, runId: string): Promise<store.Run> {
     const run = await store.getRun(database, discom, runId);
@@ -220,7 +135,7 @@ function make({ clock, database, facts, connect, log, config, folder }: Deps): R
             openedAt: clock.now(),
           });
           if (!opened) return repeated(await measuredRun(discom, runId), eventId, asOf);
-          waker.stir();
+          runs.stir();
           return { id: runId };
         },
         readResults: resultsOf,
@@ -228,15 +143,10 @@ function make({ clock, database, facts, connect, log, config, folder }: Deps): R
       }),
     ],
     start: async () => {},
-    stop: async () => {
-      stopping = true;
-      await working.catch(() => {});
-    },
+    stop: () => runs.stop(),
   };
 }
 
-const RETRY_MS = MINUTE;
-const RETRY_MOST_MS = 15 * MINUTE;
 /** About 10 kB each: far below the limit of a message. */
 const MESSAGE_POINTS = 200;
 
@@ -253,25 +163,6 @@ const mayRead = (result: PointResult, caller: Caller) =>
   seesAll(caller) ||
   (seesOrganisation(caller) && result.organisationId === caller.organisation) ||
   (caller.roles.includes('consumer') && caller.participant !== '' && result.participantId === caller.participant);
-
-/** Only chosen points with a baseline: the holdout is no part of the portfolio. */
-function curvesByOrganisation(
-  results: readonly Plain<PointResult>[],
-  leadOf: (m: number) => number[],
-  slots: number,
-): Map<string, CurveSums> {
-  const shown = results.flatMap((result, m) => (result.role === 'CHOSEN' && result.status === 'ok' ? [{ result, m }] : []));
-  const groups = grouped(shown, ({ result }) => result.organisationId);
-  return new Map(
-    Array.from(groups, ([organisation, points]) => [
-      organisation,
-      sumCurves(
-        points.map(({ result, m }) => curveOf(result, leadOf(m))),
-        slots,
-      ),
-    ]),
-  );
-}
 
 // From the wire
 

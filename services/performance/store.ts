@@ -23,6 +23,7 @@ export type RunShard = {
   readonly points: number;
   readonly coreSha256: string;
 };
+export type ShardFailure = { readonly shard: number; readonly reason: string };
 /** One line of the audit of readings used. */
 export type ReadingUse = {
   readonly settlementPointId: string;
@@ -94,6 +95,19 @@ export async function shardsOf(db: Queryable, discom: string, runId: string): Pr
   );
   return rows.map((row) => ({ ...row, shard: Number(row.shard), coreSha256: row.core_sha256 }));
 }
+
+/** In shard order, so that whichever worker was first, a run says the same. */
+export const failuresOf = (db: Queryable, { discom, runId, attempts }: Run): Promise<ShardFailure[]> =>
+  db.query<ShardFailure>(
+    `select shard::float8 as shard, reason from shard_failure where discom = $1 and run_id = $2 and attempt = $3 order by shard`,
+    [discom, runId, attempts],
+  );
+
+export const addFailure = (db: Queryable, { discom, runId, attempts }: Run, { shard, reason }: ShardFailure) =>
+  db.query(
+    `insert into shard_failure (discom, run_id, shard, attempt, reason) values ($1, $2, $3, $4, $5) on conflict do nothing`,
+    [discom, runId, shard, attempts, reason],
+  );
 
 /** False: another worker was first; nothing is written. */
 export async function addShard(

@@ -1,0 +1,67 @@
+import { AckPolicy, type Consumer, nanos } from 'nats';
+import { newId } from './ids.ts';
+import { type JetStream, workSubject } from './jetstream.ts';
+import type { RoomName } from './room.ts';
+import { HELD_MS, type TaskCarrier } from './work.ts';
+
+const TAKE_MS = 1000;
+
+/** Tasks on a JetStream work queue: one durable pull consumer, shared by all instances of the room. */
+export function tasksOnStream(jetstream: JetStream, room: RoomName, queue: string, heldMs = HELD_MS): TaskCarrier {
+  const subject = workSubject(room, queue);
+  let opened: Promise<Consumer> | null = null;
+
+  const consumer = (): Promise<Consumer> => {
+    opened ??= open().catch((error) => {
+      opened = null;
+      throw error;
+    });
+    return opened;
+  };
+  const open = async (): Promise<Consumer> => {
+    const { client, manager } = await jetstream.reached();
+    const stream = await jetstream.workOf(room);
+    await manager.consumers.add(stream, {
+      durable_name: queue,
+      filter_subject: subject,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(heldMs),
+      max_ack_pending: 10_000,
+    });
+    return client.consumers.get(stream, queue);
+  };
+  const expectReached = (): void => {
+    const away = jetstream.away();
+    if (away !== null) throw new Error(`NATS is away: ${away}`);
+  };
+
+  return {
+    offer: async (tasks, again) => {
+      expectReached();
+      const { client } = await jetstream.reached();
+      await jetstream.workOf(room);
+      // What another instance has offered already, the server drops by its message id.
+      const mark = again ? `/${newId()}` : '';
+      await Promise.all(tasks.map((task) => client.publish(subject, task, { msgID: `${queue}/${task}${mark}` })));
+    },
+    idle: async () => {
+      expectReached();
+      const { num_pending: waiting, num_ack_pending: held } = await (await consumer()).info();
+      return waiting + held === 0;
+    },
+    take: async () => {
+      const message = await (await consumer()).next({ expires: TAKE_MS }).catch((error) => {
+        opened = null; // a consumer that was lost with its server is made again
+        throw error;
+      });
+      return (
+        message && {
+          task: message.string(),
+          extend: async () => message.working(),
+          done: async () => void (await message.ackAck()),
+          release: async () => message.nak(),
+        }
+      );
+    },
+  };
+}

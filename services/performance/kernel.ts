@@ -1,4 +1,5 @@
 import { type Rational, rational } from '../domain/rational.ts';
+import { type BatchCore, type BatchKernel, batchKernel } from './batch.ts';
 import { DIRECTION, KIND, SELECT } from './core-words.ts';
 import { type FamilyCore, type FamilyInput, matchDays } from './family-kernel.ts';
 import type { DayMatchingSpec } from './spec.ts';
@@ -15,6 +16,8 @@ export type Kernel = {
   estimate(input: EstimateInput): Estimates;
   /** The same for every parameter of the family (`assembly/family.ts`), slower. Throws RangeError likewise. */
   match(input: FamilyInput): Pick<Estimates, 'meters' | 'at'>;
+  /** The same for many meters, straight over columns as tiles hold them. */
+  readonly batch: BatchKernel;
   readonly weather: WeatherKernel;
 };
 
@@ -134,12 +137,13 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const exports = instance.exports as unknown as Core & WeatherCore;
+  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
     estimate: (input) => estimate(exports, input),
     match: (input) => matchDays(exports as unknown as FamilyCore, input),
+    batch: batchKernel(exports, coreTerms, (input) => estimate(exports, input)),
     weather: weatherKernel(exports),
   };
 }

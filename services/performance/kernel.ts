@@ -16,7 +16,6 @@ export type Kernel = {
   estimate(input: EstimateInput): Estimates;
   /** The same for every parameter of the family (`assembly/family.ts`), slower. Throws RangeError likewise. */
   match(input: FamilyInput): Pick<Estimates, 'meters' | 'at'>;
-  /** The same for many meters, straight over columns as tiles hold them. */
   readonly batch: BatchKernel;
   readonly weather: WeatherKernel;
 };
@@ -303,7 +302,6 @@ function put<T extends Int32Array | Uint8Array>(from: T, to: T, meters: number, 
     to.set(from.subarray(row * meters + first, row * meters + first + width), row * width);
 }
 
-/** A 128-bit cell. */
 function cellOf(column: BigInt64Array, cell: number): bigint {
   return (column[2 * cell + 1]! << 64n) | BigInt.asUintN(64, column[2 * cell]!);
 }

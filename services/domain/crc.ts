@@ -11,28 +11,38 @@ function checksum(polynomial: number): Checksum {
   return (bytes) => {
     let crc = 0xffffffff;
     let at = 0;
-    // Four bytes a round through four tables: the long columns of a tile are what this is for.
-    for (const last = bytes.length - 3; at < last; at += 4) {
-      crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-      crc =
-        tables[768 + (crc & 0xff)]! ^
-        tables[512 + ((crc >>> 8) & 0xff)]! ^
-        tables[256 + ((crc >>> 16) & 0xff)]! ^
-        tables[crc >>> 24]!;
+    // Eight bytes a round through eight tables (M. Kounavis, F. Berry, "Novel Table Lookup-Based Algorithms for High-Performance CRC
+    // Generation"): the long columns of a tile are what this is for.
+    if (bytes.byteOffset % 4 === 0) {
+      const words = new Uint32Array(bytes.buffer, bytes.byteOffset, (bytes.length >> 3) << 1);
+      for (let i = 0; i < words.length; i += 2) {
+        const low = crc ^ words[i]!;
+        const high = words[i + 1]!;
+        crc =
+          tables[1792 + (low & 0xff)]! ^
+          tables[1536 + ((low >>> 8) & 0xff)]! ^
+          tables[1280 + ((low >>> 16) & 0xff)]! ^
+          tables[1024 + (low >>> 24)]! ^
+          tables[768 + (high & 0xff)]! ^
+          tables[512 + ((high >>> 8) & 0xff)]! ^
+          tables[256 + ((high >>> 16) & 0xff)]! ^
+          tables[high >>> 24]!;
+      }
+      at = words.length * 4;
     }
     for (; at < bytes.length; at++) crc = tables[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8);
     return (crc ^ 0xffffffff) >>> 0;
   };
 }
 
-/** Four tables of 256: the k-th carries a byte k places further. */
+/** Eight tables of 256: the k-th carries a byte k places further. */
 function tablesOf(polynomial: number): Int32Array {
-  const all = new Int32Array(1024);
+  const all = new Int32Array(2048);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
     all[byte] = crc;
   }
-  for (let at = 256; at < 1024; at++) all[at] = all[all[at - 256]! & 0xff]! ^ (all[at - 256]! >>> 8);
+  for (let at = 256; at < 2048; at++) all[at] = all[all[at - 256]! & 0xff]! ^ (all[at - 256]! >>> 8);
   return all;
 }

@@ -36,6 +36,8 @@ export type Tile = {
   readonly header: TileHeader;
   /** One interval of a base: Wh by ordinal, MISSING where nothing is said. Throws on a delta. */
   column(register: TileRegister, slot: number): Int32Array;
+  /** The same as it lies in the file; only of a register that the base has. */
+  packed(register: TileRegister, slot: number): PackedColumn;
   /** Every statement of a delta; of a base the qualities that are not VALID, with MISSING values. */
   readonly statements: Statements;
 };
@@ -59,30 +61,47 @@ export function emptyColumns(slots: number, meters: number): DayColumns {
 
 /** Full columns. A cell with quality REJECTED must have both values MISSING: it withdraws. Throws RangeError on shapes that differ. */
 export function encodeBase(name: TileName, columns: DayColumns, format = FORMAT): Uint8Array {
-  const cells = name.slots * name.meters;
-  if (columns.slots !== name.slots || columns.meters !== name.meters || columns.quality.length !== cells)
+  const { slots, meters } = name;
+  if (columns.slots !== slots || columns.meters !== meters || columns.quality.length !== slots * meters)
     throw new RangeError('columns do not have the shape the tile names');
   const [imported, exported] = [extent(columns.importWh), extent(columns.exportWh)];
-  const width = imported.narrow && exported.narrow ? 2 : 4;
-  let entries = 0;
-  for (let at = 0; at < cells; at++) if (columns.quality[at]! > VALID) entries++;
-  const header = headerOf(name, { format, kind: 'base', width, hasExport: exported.said, entries });
+  const packed: PackedBase = {
+    width: imported.narrow && exported.narrow ? 2 : 4,
+    hasExport: exported.said,
+    others: othersIn(columns),
+    lay: (register, slot, into) => {
+      const values = register === 'import' ? columns.importWh : columns.exportWh;
+      const column = values.subarray(slot * meters, (slot + 1) * meters);
+      if (into instanceof Int32Array) into.set(column);
+      else narrow(column, into);
+    },
+  };
+  return encodePacked(name, packed, format);
+}
+
+/** What a base says, when its columns lie packed already. */
+export type PackedBase = {
+  readonly width: 2 | 4;
+  readonly hasExport: boolean;
+  /** The cells whose quality is above VALID, in (slot, ordinal) order. */
+  readonly others: Pick<Statements, 'slot' | 'ordinal' | 'quality'>;
+  /** Writes every value of one interval's column; the lowest value of its width = missing. */
+  lay(register: TileRegister, slot: number, into: PackedColumn): void;
+};
+export type PackedColumn = Int16Array | Int32Array;
+
+/** As `encodeBase`, a column at a time. */
+export function encodePacked(name: TileName, { width, hasExport, others, lay }: PackedBase, format = FORMAT): Uint8Array {
+  const header = headerOf(name, { format, kind: 'base', width, hasExport, entries: others.slot.length });
   const bytes = new Uint8Array(header.length);
   const view = new DataView(bytes.buffer);
-  for (const register of exported.said ? (['import', 'export'] as const) : (['import'] as const)) {
-    const values = register === 'import' ? columns.importWh : columns.exportWh;
-    const start = columnOffset(header, register, 0);
-    if (width === 4) new Int32Array(bytes.buffer, start, cells).set(values);
-    else narrow(values, new Int16Array(bytes.buffer, start, cells));
-  }
-  let offset = bytes.length - entries * 8;
-  for (let at = 0; at < cells; at++) {
-    const quality = columns.quality[at]!;
-    if (quality <= VALID) continue;
-    view.setUint16(offset, Math.floor(at / name.meters), true);
-    view.setUint8(offset + 2, quality);
-    view.setUint32(offset + 4, at % name.meters, true);
-    offset += 8;
+  for (const register of hasExport ? (['import', 'export'] as const) : (['import'] as const))
+    for (let slot = 0; slot < name.slots; slot++) lay(register, slot, columnIn(bytes, header, register, slot));
+  let offset = bytes.length - header.entries * 8;
+  for (let i = 0; i < header.entries; i++, offset += 8) {
+    view.setUint16(offset, others.slot[i]!, true);
+    view.setUint8(offset + 2, others.quality[i]!);
+    view.setUint32(offset + 4, others.ordinal[i]!, true);
   }
   return sealed(header, bytes);
 }
@@ -130,11 +149,10 @@ export function decodeTile(bytes: Uint8Array, tile = '', checksums = CHECKSUM): 
     column: (register, slot) => {
       if (header.kind === 'delta') throw new TileError(tile, 'a delta has no columns');
       if (register === 'export' && !header.hasExport) return new Int32Array(header.meters).fill(MISSING);
-      const start = aligned.byteOffset + columnOffset(header, register, slot);
-      return header.width === 4
-        ? new Int32Array(aligned.buffer, start, header.meters)
-        : widened(new Int16Array(aligned.buffer, start, header.meters));
+      const column = columnIn(aligned, header, register, slot);
+      return column instanceof Int32Array ? column : widened(column);
     },
+    packed: (register, slot) => columnIn(aligned, header, register, slot),
   };
 }
 
@@ -147,9 +165,9 @@ export function applyTile(columns: DayColumns, tile: Tile): void {
     for (let slot = 0; slot < header.slots; slot++) {
       const first = slot * columns.meters;
       const quality = columns.quality.subarray(first, first + header.meters);
-      overlay(columns.importWh.subarray(first, first + header.meters), tile.column('import', slot), quality);
+      overlay(columns.importWh.subarray(first, first + header.meters), tile.packed('import', slot), quality);
       if (header.hasExport)
-        overlay(columns.exportWh.subarray(first, first + header.meters), tile.column('export', slot), quality);
+        overlay(columns.exportWh.subarray(first, first + header.meters), tile.packed('export', slot), quality);
     }
   }
   for (let i = 0; i < statements.slot.length; i++) {
@@ -160,8 +178,23 @@ export function applyTile(columns: DayColumns, tile: Tile): void {
   }
 }
 
-// As `state` with VALID, a column at a time: a day of a full shard is two hundred thousand cells.
-function overlay(wh: Int32Array, said: Int32Array, quality: Uint8Array): void {
+// As `state` with VALID, a column at a time: a day of a full shard is two hundred thousand cells. Two loops, so that each meets one
+// kind of array only: that is twice as fast.
+function overlay(wh: Int32Array, said: PackedColumn, quality: Uint8Array): void {
+  if (said instanceof Int32Array) overlayWide(wh, said, quality);
+  else overlayNarrow(wh, said, quality);
+}
+
+function overlayNarrow(wh: Int32Array, said: Int16Array, quality: Uint8Array): void {
+  for (let ordinal = 0; ordinal < said.length; ordinal++) {
+    const value = said[ordinal]!;
+    if (value === MISSING_16) continue;
+    wh[ordinal] = value;
+    quality[ordinal] = VALID;
+  }
+}
+
+function overlayWide(wh: Int32Array, said: Int32Array, quality: Uint8Array): void {
   for (let ordinal = 0; ordinal < said.length; ordinal++) {
     const value = said[ordinal]!;
     if (value === MISSING) continue;
@@ -195,6 +228,24 @@ export function state(columns: DayColumns, at: number, importWh: number, exportW
   if (importWh !== MISSING) columns.importWh[at] = importWh;
   if (exportWh !== MISSING) columns.exportWh[at] = exportWh;
   columns.quality[at] = quality;
+}
+
+function othersIn({ slots, meters, quality }: DayColumns): PackedBase['others'] {
+  const cells: number[] = [];
+  for (let at = 0; at < slots * meters; at++) if (quality[at]! > VALID) cells.push(at);
+  return {
+    slot: Uint16Array.from(cells, (at) => Math.floor(at / meters)),
+    ordinal: Uint32Array.from(cells, (at) => at % meters),
+    quality: Uint8Array.from(cells, (at) => quality[at]!),
+  };
+}
+
+/** Needs the file at an address that is a multiple of 8. */
+function columnIn(file: Uint8Array, header: TileHeader, register: TileRegister, slot: number): PackedColumn {
+  const start = file.byteOffset + columnOffset(header, register, slot);
+  return header.width === 4
+    ? new Int32Array(file.buffer, start, header.meters)
+    : new Int16Array(file.buffer, start, header.meters);
 }
 
 function statementsOf(header: TileHeader, view: DataView): Statements {

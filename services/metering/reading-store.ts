@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { grouped } from '../domain/grouped.ts';
 import { MINUTE } from '../domain/interval.ts';
 import { decodeTile, type Tile, TileError } from '../domain/tile.ts';
 import { sha256Hex } from '../host/ids.ts';
@@ -36,8 +37,10 @@ export function tileStore(folder: string, files: TileFiles): ReadingStore {
   };
 }
 
-/** About what one answer may hold: a day of some thirty full shards. */
+/** About what is in memory at a time, and in one answer, of what is pulled: some ten days of a full shard, and one. */
 const PULL_BYTES = 16 * 1024 * 1024;
+const ANSWER_BYTES = 2 * 1024 * 1024;
+const ASKED_AT_ONCE = 3;
 
 /**
  * InfluxDB is the record, the tiles lie before it as a cache: each version is pulled once, and again when its file is missing or torn. A
@@ -62,7 +65,7 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
     const mine = rows.filter(({ path }) => !underway.has(path));
     const others = rows.flatMap(({ path }) => underway.get(path) ?? []);
     const work = (async () => {
-      for (const some of bySize(mine)) {
+      for (const some of bySize(mine, PULL_BYTES)) {
         const made = await versionsFrom(influx, discom, some);
         for (const [i, { path }] of some.entries()) await place(path, made[i]!);
       }
@@ -125,16 +128,21 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
   };
 }
 
-/** The files of these versions, made from the record and held against their rows' digests. Throws TileError, Refusal `record_away`. */
+/**
+ * The files of these versions, made from the record and held against their rows' digests. A few questions are open at a time: while one
+ * answer is unpacked here the server writes the next. Throws TileError, Refusal `record_away`.
+ */
 export async function versionsFrom(influx: Influx, discom: string, rows: readonly TileRow[]): Promise<Uint8Array[]> {
-  const found = new Map<string, string[][]>();
-  for (const [, , ...point] of await influx.query(rows.map((row) => question(discom, row)))) {
-    const content = point[1]!;
-    const same = found.get(content);
-    if (same) same.push(point);
-    else found.set(content, [point]);
-  }
-  return rows.map((row) => rebuilt(row, found.get(contentOf(row)) ?? []));
+  const made = new Map<TileRow, Uint8Array>();
+  const parts = bySize(rows, ANSWER_BYTES);
+  const ask = async (): Promise<void> => {
+    for (const part of parts) {
+      const found = grouped(await influx.query(part.map((row) => question(discom, row))), ([, , , content]) => content);
+      for (const row of part) made.set(row, rebuilt(row, found.get(contentOf(row)) ?? []));
+    }
+  };
+  await Promise.all(Array.from({ length: ASKED_AT_ONCE }, ask));
+  return rows.map((row) => made.get(row)!);
 }
 
 async function fileFaults(folder: string, row: TileRow): Promise<Fault[]> {
@@ -172,12 +180,12 @@ function question(discom: string, row: TileRow): string {
   return `SELECT "content", "of", "import", "export", "quality" FROM "readings" WHERE ${tags.join(' AND ')} AND time >= ${row.dayStart}ms AND time < ${end}ms`;
 }
 
-/** `found`: time in ns, content, of, import, export, quality. Throws TileError naming the tile and what the record has of it. */
+/** `found`: measurement, tags, time in ns, content, of, import, export, quality. Throws TileError naming the tile and what the record has of it. */
 function rebuilt(row: TileRow, found: readonly string[][]): Uint8Array {
-  const of = found[0]?.[2] ?? row.slots;
+  const of = found[0]?.[4] ?? row.slots;
   if (found.length !== Number(of))
     throw new TileError(row.path, `the record has ${found.length} of its ${of} intervals, version ${row.version}`);
-  const points = found.map(([time = '', , , importWh = '', exportWh = '', quality = '']): RecordPoint => {
+  const points = found.map(([, , time = '', , , importWh = '', exportWh = '', quality = '']): RecordPoint => {
     const slot = (Number(time.slice(0, -6)) - row.dayStart) / (row.intervalMinutes * MINUTE);
     return { slot, importWh: bytesOf(importWh), exportWh: bytesOf(exportWh), quality: bytesOf(quality) };
   });
@@ -207,12 +215,12 @@ function tagsOf(discom: string, row: TileRow): Record<string, string> {
   };
 }
 
-function* bySize(rows: readonly TileRow[]): Generator<TileRow[]> {
+function* bySize(rows: readonly TileRow[], most: number): Generator<TileRow[]> {
   let some: TileRow[] = [];
   let bytes = 0;
   for (const row of rows) {
     const size = row.delta ? row.statements * 17 : row.slots * row.meters * 8;
-    if (some.length > 0 && bytes + size > PULL_BYTES) {
+    if (some.length > 0 && bytes + size > most) {
       yield some;
       [some, bytes] = [[], 0];
     }

@@ -1,9 +1,11 @@
 import {
   type DayColumns,
   emptyColumns,
-  encodeBase,
   encodeDelta,
+  encodePacked,
   MISSING,
+  type PackedBase,
+  type PackedColumn,
   type Statements,
   type Tile,
   type TileName,
@@ -74,16 +76,60 @@ export function pointsOf(tile: Tile): RecordPoint[] {
  */
 export function tileFrom(name: VersionName, points: readonly RecordPoint[], format?: TileFormat): Uint8Array {
   const { delta, ...tile } = name;
-  const columns = columnsFrom(tile, points);
-  return delta ? encodeDelta(tile, statementsIn(columns), format) : encodeBase(tile, columns, format);
+  return delta ? encodeDelta(tile, statementsIn(columnsFrom(tile, points)), format) : baseFrom(tile, points, format);
+}
+
+/** Columns go into the file as they are packed: this is how a whole day of a shard comes back. */
+function baseFrom(name: TileName, points: readonly RecordPoint[], format?: TileFormat): Uint8Array {
+  const at: (RecordPoint | undefined)[] = Array.from({ length: name.slots });
+  for (const point of points) at[inDay(point.slot, name.slots)] = point;
+  const columns = points.flatMap(({ importWh, exportWh }) => [importWh, exportWh]);
+  const packed: PackedBase = {
+    width: columns.some(isWide) ? 4 : 2,
+    hasExport: points.some(({ exportWh }) => exportWh.length > 0),
+    others: othersIn(at, name.meters),
+    lay: (register, slot, into) => {
+      const column = at[slot]?.[register === 'import' ? 'importWh' : 'exportWh'] ?? NOTHING;
+      if (column.length === 0 || column.at(-1) === 8) into.fill(into instanceof Int32Array ? MISSING : MISSING_16);
+      unpackValues(column, into);
+    },
+  };
+  return encodePacked(name, packed, format);
+}
+
+/** Whether some value of it does not fit i16 beside the sentinel. */
+function isWide(packed: Uint8Array): boolean {
+  if (packed.at(-1) !== 8) return packed.at(-1) === 4;
+  const { values } = sparseIn(opened(packed).bytes);
+  return values.some((wh) => wh <= MISSING_16 || wh > 32767);
+}
+
+/** The cells whose quality is above VALID, in (slot, ordinal) order. */
+function othersIn(points: readonly (RecordPoint | undefined)[], meters: number) {
+  const found = { slot: [] as number[], ordinal: [] as number[], quality: [] as number[] };
+  for (const [slot, point] of points.entries()) {
+    if (!point || point.quality.length === 0) continue;
+    const quality = new Uint8Array(meters);
+    unpackQualities(point.quality, quality);
+    for (let ordinal = 0; ordinal < meters; ordinal++) {
+      if (quality[ordinal]! <= VALID) continue;
+      found.slot.push(slot);
+      found.ordinal.push(ordinal);
+      found.quality.push(quality[ordinal]!);
+    }
+  }
+  return {
+    slot: Uint16Array.from(found.slot),
+    ordinal: Uint32Array.from(found.ordinal),
+    quality: Uint8Array.from(found.quality),
+  };
 }
 
 /** What the points say, as columns; cells of which nothing is said have quality 0. */
 export function columnsFrom({ slots, meters }: Pick<TileName, 'slots' | 'meters'>, points: readonly RecordPoint[]): DayColumns {
   const columns = emptyColumns(slots, meters);
   for (const point of points) {
-    if (point.slot >= slots) throw new RangeError(`slot ${point.slot} of ${slots}`);
-    const [from, to] = [point.slot * meters, (point.slot + 1) * meters];
+    const [from, to] = [inDay(point.slot, slots) * meters, (point.slot + 1) * meters];
     const importWh = columns.importWh.subarray(from, to);
     const exportWh = columns.exportWh.subarray(from, to);
     const quality = columns.quality.subarray(from, to);
@@ -128,24 +174,30 @@ function packedValues(values: Int32Array): Uint8Array {
   return packed;
 }
 
-function unpackValues(packed: Uint8Array, into: Int32Array): void {
+function unpackValues(packed: Uint8Array, into: PackedColumn): void {
   if (packed.length === 0) return;
   const { bytes, kind } = opened(packed);
   if (kind === 8) {
-    const said = bytes.length / 8;
-    if (!Number.isInteger(said)) throw new RangeError(`a sparse column of ${bytes.length} bytes`);
-    const ordinals = new Uint32Array(bytes.buffer, bytes.byteOffset, said);
-    const values = new Int32Array(bytes.buffer, bytes.byteOffset + said * 4, said);
-    for (let i = 0; i < said; i++) into[inside(ordinals[i]!, into.length)] = values[i]!;
+    const { ordinals, values } = sparseIn(bytes);
+    for (let i = 0; i < ordinals.length; i++) into[inside(ordinals[i]!, into.length)] = values[i]!;
     return;
   }
   if ((kind !== 2 && kind !== 4) || bytes.length !== into.length * kind)
     throw new RangeError(`a column of ${bytes.length} bytes, kind ${kind}, for ${into.length} meters`);
-  if (kind === 4) into.set(new Int32Array(bytes.buffer, bytes.byteOffset, into.length));
+  if (kind === into.BYTES_PER_ELEMENT) new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(bytes);
   else {
     const narrow = new Int16Array(bytes.buffer, bytes.byteOffset, into.length);
     for (let i = 0; i < into.length; i++) into[i] = narrow[i] === MISSING_16 ? MISSING : narrow[i]!;
   }
+}
+
+function sparseIn(bytes: Uint8Array): { ordinals: Uint32Array; values: Int32Array } {
+  const said = bytes.length / 8;
+  if (!Number.isInteger(said)) throw new RangeError(`a sparse column of ${bytes.length} bytes`);
+  return {
+    ordinals: new Uint32Array(bytes.buffer, bytes.byteOffset, said),
+    values: new Int32Array(bytes.buffer, bytes.byteOffset + said * 4, said),
+  };
 }
 
 function packedQualities(quality: Uint8Array, importWh: Int32Array, exportWh: Int32Array): Uint8Array {
@@ -202,6 +254,11 @@ function opened(packed: Uint8Array): { bytes: Uint8Array; kind: number } {
   const kind = packed[packed.length - 1]!;
   const bytes = packed.subarray(0, packed.length - 1);
   return { bytes: bytes.byteOffset % 4 === 0 ? bytes : Uint8Array.from(bytes), kind };
+}
+
+function inDay(slot: number, slots: number): number {
+  if (slot >= slots) throw new RangeError(`slot ${slot} of ${slots}`);
+  return slot;
 }
 
 function inside(ordinal: number, meters: number): number {

@@ -30,18 +30,18 @@ const WARM_UP = 4;
 const FEEDER = 512;
 
 /** Prints three lines of numbers; throws when the two disagree in one reading. */
-export async function recordBench(print: (line: string) => void): Promise<void> {
+export async function recordBench(print: (line: string) => void): Promise<Record<string, number>> {
   const server = await startInflux();
   try {
     await server.query('CREATE DATABASE readings WITH DURATION INF SHARD DURATION 1d');
     await server.query('CREATE DATABASE spread WITH DURATION INF SHARD DURATION 1d');
-    await compare(server, print);
+    return await compare(server, print);
   } finally {
     await server.stop();
   }
 }
 
-async function compare(server: InfluxServer, print: (line: string) => void): Promise<void> {
+async function compare(server: InfluxServer, print: (line: string) => void): Promise<Record<string, number>> {
   const days = Array.from({ length: DAYS }, (_, day) => readingsOf(day));
   const readings = DAYS * SLOTS * METERS;
   const influx = openInflux({ url: server.url('readings'), passwordFile: '', withinMs: 60_000 }, pino({ level: 'silent' }));
@@ -100,6 +100,7 @@ async function compare(server: InfluxServer, print: (line: string) => void): Pro
     `record: written in ${kept.ms.toFixed(0)} ms as ${lines.length} points of ${(packedBytes / lines.length / 1000).toFixed(1)} kB, ` +
       `${(packedBytes / readings).toFixed(1)} B a reading; as series in ${keptSpread.ms.toFixed(0)} ms (${machine})`,
   );
+  return { vs_influx_client_json: series / packed, readings_per_second: rate(packed) * 1e6 };
 }
 
 /** Into the same columns as ours: [slot × meters + ordinal] a day. */

@@ -5,8 +5,8 @@ import { columnsOf, generator, type Market, market, oracleOf, tariff } from './m
 import { oracleAllocate, oracleCharge } from './trades.ts';
 
 const SEED = 20261102;
-/** LACHAK_ORACLE_CASES=100000 for the long run. */
-const CASES = Number(process.env.LACHAK_ORACLE_CASES ?? 10_000);
+/** LACHAK_LONG=1: 10⁵ blocks and trades. */
+const CASES = process.env.LACHAK_LONG ? 100_000 : 10_000;
 const BLOCKS = 50;
 
 let kernel: TradeKernel;

@@ -108,6 +108,7 @@ function readBlock(value: JsonValue, at: string): Block {
 }
 
 function readMeter(id: string, value: JsonValue, at: string): Meter {
+  if (id === '' || id.length > 200) throw fault('meters', `has a name of ${id.length} characters; a meter's has 1 to 200`);
   if (!isObject(value)) throw fault(at, `must be an object, not ${shown(value)}`);
   const register = (name: string) => {
     if (!value.has(name)) throw fault(path(at, name), 'is absent: a register without reading is null');

@@ -71,7 +71,7 @@ export function readInstant(fields: JsonObject, name: string, at: string): Insta
 /** Refuses members nobody reads: a misspelt field must not be a silent default. */
 export function refuseOthers(fields: JsonObject, at: string, known: readonly string[]): void {
   for (const name of fields.keys())
-    if (!known.includes(name)) throw fault(path(at, name), `is not a field here; known are ${known.join(', ')}`);
+    if (!known.includes(name)) throw fault(path(at, name.slice(0, 60)), `is not a field here; known are ${known.join(', ')}`);
 }
 
 export const absent = (value: JsonValue | undefined): value is undefined | null | '' =>

@@ -7,6 +7,8 @@ import { type DegreeHours, type DegreeHoursEvidence, regressDegreeHours } from '
 import type { Kernel } from './kernel.ts';
 import type { LoadSeries } from './load-series.ts';
 import { nearestFloat } from './rational.ts';
+import { type SessionEvidence, settleSessions } from './session-baseline.ts';
+import type { SessionBaseline } from './session-plan.ts';
 import { regressTimeOfWeek, type TimeOfWeek, type TimeOfWeekEvidence } from './time-of-week.ts';
 
 /*
@@ -19,10 +21,10 @@ import { regressTimeOfWeek, type TimeOfWeek, type TimeOfWeekEvidence } from './t
  */
 
 /** A method with all its numbers. */
-export type MethodSpec = DayMatching | DegreeHours | TimeOfWeek;
+export type MethodSpec = DayMatching | DegreeHours | TimeOfWeek | SessionBaseline;
 
 /** What a method rests on beside the readings, in its own words. */
-export type Evidence = DayMatchingEvidence | DegreeHoursEvidence | TimeOfWeekEvidence;
+export type Evidence = DayMatchingEvidence | DegreeHoursEvidence | TimeOfWeekEvidence | SessionEvidence;
 
 /** Days as one area has them. */
 export type AreaCalendar = {
@@ -89,6 +91,7 @@ const methods: { readonly [K in MethodSpec['kind']]: Method<K> } = {
   day_matching: matchDays,
   degree_hours: regressDegreeHours,
   time_of_week: regressTimeOfWeek,
+  ev_session: settleSessions,
 };
 
 /** The one door to all methods. Never throws for a spec, window or reading: every meter gets a status and a reason. */

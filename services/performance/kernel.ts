@@ -2,6 +2,7 @@ import { type Rational, rational } from '../domain/rational.ts';
 import { type BatchCore, type BatchKernel, batchKernel } from './batch.ts';
 import { DIRECTION, KIND, SELECT } from './core-words.ts';
 import { type FamilyCore, type FamilyInput, matchDays } from './family-kernel.ts';
+import { type SessionCore, type SessionKernel, sessionKernel } from './session-kernel.ts';
 import type { DayMatchingSpec } from './spec.ts';
 import { type WeatherCore, type WeatherKernel, weatherKernel } from './weather.ts';
 
@@ -18,6 +19,7 @@ export type Kernel = {
   match(input: FamilyInput): Pick<Estimates, 'meters' | 'at'>;
   readonly batch: BatchKernel;
   readonly weather: WeatherKernel;
+  readonly sessions: SessionKernel;
 };
 
 /** Columns: lane (settlement point) fastest. A slot row is a W event slot first, then the A slots of the adjustment window. */
@@ -136,7 +138,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore;
+  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
@@ -144,6 +146,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
     match: (input) => matchDays(exports as unknown as FamilyCore, input),
     batch: batchKernel(exports, coreTerms, (input) => estimate(exports, input)),
     weather: weatherKernel(exports),
+    sessions: sessionKernel(exports),
   };
 }
 

@@ -1,5 +1,6 @@
 import { type Instant, MINUTE } from '../domain/interval.ts';
 import type { CivilDay } from '../domain/zone.ts';
+import type { ChargingSession } from './charging.ts';
 import { MISSING } from './kernel.ts';
 import type { Series } from './series.ts';
 import type { Quantity } from './spec.ts';
@@ -25,6 +26,8 @@ export type LoadSeries = {
   readonly marks: ReadonlyMap<CivilDay, readonly DayMark[]>;
   /** Power the connection or device cannot pass, W; null = unknown. */
   readonly connectedLoadW: number | null;
+  /** Of a charge point: every session known, earlier ones too; null or absent = not told. */
+  readonly sessions?: readonly ChargingSession[] | null;
 };
 
 /** Wh of interval `index`, or MISSING; outside the series, and between its intervals, everything is missing. */

@@ -21,15 +21,17 @@ export function windowOf(event: EventWindow, minutes: number, { zone }: AreaCale
 /** What was metered in each interval, Wh; null = no reading, or one that is not trusted. */
 export const meteredWh = (series: LoadSeries, starts: readonly number[], quantity: Quantity): (number | null)[] =>
   starts.map((start) => {
-    const index = indexAt(series, start);
-    const wh = (series.quality?.[index] ?? 0) >= SUSPECT ? MISSING : whAt(series, index, quantity);
+    const wh = trustedWh(series, indexAt(series, start), quantity);
     return wh === MISSING ? null : wh;
   });
 
+/** Wh of an interval, MISSING also where the reading is suspect. */
+export const trustedWh = (series: LoadSeries, index: number, quantity: Quantity): number =>
+  (series.quality?.[index] ?? 0) >= SUSPECT ? MISSING : whAt(series, index, quantity);
+
 /** Wh of an interval a model may learn from: an estimated reading repeats some other model, and teaches nothing. */
 export function learntWh(series: LoadSeries, index: number, quantity: Quantity): number {
-  const quality = series.quality?.[index] ?? 0;
-  return quality >= SUSPECT || quality === ESTIMATED ? MISSING : whAt(series, index, quantity);
+  return series.quality?.[index] === ESTIMATED ? MISSING : trustedWh(series, index, quantity);
 }
 
 const ESTIMATED = 2;

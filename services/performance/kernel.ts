@@ -323,22 +323,10 @@ function demand(holds: boolean, complaint: string): void {
 type Column = Uint8Array | Int32Array | Float64Array | BigInt64Array;
 
 type ColumnName =
-  | (
-      | 'HISTORY'
-      | 'EXCLUDED'
-      | 'ACTUAL'
-      | 'NOT_SETTLED'
-      | 'STATUS'
-      | 'FLAGS'
-      | 'DAY'
-      | 'SCORE'
-      | 'SELECTED_COUNT'
-      | 'SUM'
-      | 'OBSERVED'
-    )
-  | ('REFERENCE' | 'RAW' | 'APPLIED' | 'APPLIED_DENOMINATOR' | 'DENOMINATOR' | 'BASELINE' | 'DELIVERED' | 'BASELINE_TOTAL')
-  | ('DELIVERED_TOTAL' | 'ACTUAL_TOTAL' | 'MISSING_COUNT' | 'NOT_SETTLED_COUNT' | 'BASELINE_TOTAL_WH' | 'DELIVERED_TOTAL_WH')
-  | ('BASELINE_WH' | 'DELIVERED_WH' | 'COLUMNS');
+  | ('HISTORY' | 'EXCLUDED' | 'ACTUAL' | 'NOT_SETTLED' | 'STATUS' | 'FLAGS' | 'DAY' | 'SCORE' | 'SELECTED_COUNT' | 'SUM')
+  | ('OBSERVED' | 'REFERENCE' | 'RAW' | 'APPLIED' | 'APPLIED_DENOMINATOR' | 'DENOMINATOR' | 'BASELINE' | 'DELIVERED')
+  | ('BASELINE_TOTAL' | 'DELIVERED_TOTAL' | 'ACTUAL_TOTAL' | 'MISSING_COUNT' | 'NOT_SETTLED_COUNT' | 'BASELINE_TOTAL_WH')
+  | ('DELIVERED_TOTAL_WH' | 'BASELINE_WH' | 'DELIVERED_WH' | 'COLUMNS');
 
 type Core = Readonly<Record<ColumnName, { readonly value: number }>> & {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };

@@ -260,3 +260,26 @@ describe('a case that looks at the weather', () => {
     expect(Object.keys(answer.segments)).toEqual(['apr', 'may', 'jun']);
   });
 });
+
+describe('presets', () => {
+  test('are listed with how far each was checked, for people and as JSON', async () => {
+    const { code, out } = await run('--methods');
+    expect([code, out]).toEqual([
+      0,
+      expect.stringMatching(/caiso-10in10\n.*\n {4}source: CAISO\n {4}\[S\] 20 % and 10 of 10\n {4}\[K\] /),
+    ]);
+    const listed = JSON.parse((await run('--methods', '--json')).out) as { name: string }[];
+    expect(listed.map(({ name }) => name)).toContain('ercot-matching-day-pair');
+  });
+  test('are named by a case, which says only what differs', async () => {
+    const { params, ...rest } = EXAMPLE;
+    const preset = {
+      ...rest,
+      preset: 'in-ac-res',
+      params: { interval_minutes: 60, x: 3, y: 3, min_days: 3, adjustment: params.adjustment },
+    };
+    const { code, out, err } = await ask({ cases: [preset] });
+    expect([code, err]).toEqual([0, '']);
+    expect(JSON.parse(out).results[0]).toMatchObject({ status: 'ok', selected_days: ['2026-05-05', '2026-05-06', '2026-05-07'] });
+  });
+});

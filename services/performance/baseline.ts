@@ -42,10 +42,11 @@ function estimateInput(request: BaselineCase, days: readonly CivilDay[], series:
   return { spec: params.spec, ...shape, history, excluded, actual };
 }
 
-function meterAnswer(
+/** The golden fields of one meter. */
+export function meterAnswer(
   request: BaselineCase,
   days: readonly CivilDay[],
-  input: EstimateInput,
+  input: Pick<EstimateInput, 'actual' | 'eventSlots'>,
   lane: MeterEstimate,
 ): BaselineAnswer {
   const { params, eventDay } = request;
@@ -108,7 +109,7 @@ function okFields(
 }
 
 /** Sum of the exact totals of the meters that have a baseline, rounded once. */
-function portfolioAnswer(request: BaselineCase, lanes: readonly MeterEstimate[]): BaselineAnswer {
+export function portfolioAnswer(request: BaselineCase, lanes: readonly MeterEstimate[]): BaselineAnswer {
   let total: Rational = ZERO;
   for (const { result } of lanes) if (result) total = add(total, rational(result.deliveredTotal, result.denominator));
   const ok = lanes.filter((lane) => lane.result).length;

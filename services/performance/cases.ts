@@ -1,4 +1,5 @@
 import { answerCase, type BaselineAnswer } from './baseline.ts';
+import { answerFamilyCase } from './family-answer.ts';
 import type { Temperatures } from './heat.ts';
 import type { Kernel } from './kernel.ts';
 import { type BaselineCase, readCase, readRequest } from './request.ts';
@@ -10,7 +11,10 @@ import { readWeatherCase, type WeatherCase, weatherMethod } from './weather-requ
 /** A case of any method; each method has a format of its own. */
 export type AnyCase = BaselineCase | WeatherCase;
 
-export const looksAtWeather = (request: AnyCase): request is WeatherCase => 'method' in request;
+const looksAtWeather = (request: AnyCase): request is WeatherCase => 'method' in request;
+
+export const needsTemperature = (request: AnyCase): boolean =>
+  looksAtWeather(request) || request.params.family?.rankOn === 'temperature';
 
 /** Every case of a request, in order. Throws `Refusal` naming case and field. */
 export function readCases(value: unknown): AnyCase[] {
@@ -31,7 +35,8 @@ export function answerAny(
   series: readonly Series[],
   temperatures: Temperatures | null,
 ): BaselineAnswer {
-  return looksAtWeather(request)
-    ? answerWeatherCase(kernel, request, series[0]!, request.temperatures ?? temperatures)
+  if (looksAtWeather(request)) return answerWeatherCase(kernel, request, series[0]!, request.temperatures ?? temperatures);
+  return request.params.family || request.params.anchor === 'notice'
+    ? answerFamilyCase(kernel, request, series, temperatures)
     : answerCase(kernel, request, series);
 }

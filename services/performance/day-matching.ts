@@ -72,10 +72,10 @@ export function matchDays(
       const { input: sum, leftOut } = summed(input);
       const names = leftOut.map((m) => lanes[m]!.meterId);
       const common = { ...about, input: sum, m: 0, excluded: new Map(), temperatures: temperatures[0]!, leftOut: names };
-      answers[0] = answerOf('aggregate', run(kernel, method, sum).at(0), common);
+      answers[0] = answerOf('aggregate', runDays(kernel, method, sum).at(0), common);
       continue;
     }
-    const estimates = run(kernel, method, input);
+    const estimates = runDays(kernel, method, input);
     places.forEach((place, m) => {
       const own = { ...about, input, m, excluded: excluded[m]!, temperatures: temperatures[m]!, leftOut: [] };
       answers[place] = answerOf(series[place]!.meterId, estimates.at(m), own);
@@ -85,7 +85,7 @@ export function matchDays(
 }
 
 /** The plain cases have their own, faster way with the same integers. */
-const run = (kernel: Kernel, method: Method, input: FamilyInput) =>
+export const runDays = (kernel: Kernel, method: Method, input: FamilyInput) =>
   isPlain(method) && input.rankSlots === 0 ? kernel.estimate(input) : kernel.match(input);
 
 const REASON: Record<EstimateStatus, string> = {

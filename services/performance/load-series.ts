@@ -5,6 +5,10 @@ import { MISSING } from './kernel.ts';
 import type { Series } from './series.ts';
 import type { Quantity } from './spec.ts';
 
+/** Qualities that methods look at, as readings carry them. */
+export const VALID = 1;
+export const ESTIMATED = 2;
+
 /** Why a day of one meter is marked. Which marks exclude a day is the method's to say. */
 export type DayMark = 'event' | 'opt_out' | 'outage' | 'other';
 
@@ -44,7 +48,7 @@ export function whAt(series: LoadSeries, index: number, quantity: Quantity): num
 export const indexAt = ({ start, minutes }: LoadSeries, at: Instant): number => (at - start) / (minutes * MINUTE);
 
 /** Readings at any instants laid on a grid of `minutes`; those off the grid of the first one are not there. */
-export function loadSeries(meterId: string, { starts, importWh, exportWh }: Series, minutes: number): LoadSeries {
+export function loadSeries(meterId: string, { starts, importWh, exportWh, estimated }: Series, minutes: number): LoadSeries {
   const step = minutes * MINUTE;
   const start = starts[0] ?? 0; // a zone half an hour beside UTC has its own grid
   const count = starts.length === 0 ? 0 : Math.floor((starts.at(-1)! - start) / step) + 1;
@@ -59,6 +63,7 @@ export function loadSeries(meterId: string, { starts, importWh, exportWh }: Seri
   return {
     ...{ meterId, start, minutes, importWh: columns[0]! },
     exportWh: columns[1]!.some((wh) => wh !== MISSING) ? columns[1]! : null,
-    ...{ quality: null, temperature: null, marks: new Map(), connectedLoadW: null },
+    quality: estimated ? Uint8Array.from(columns[0]!, (_, i) => (estimated.has(start + i * step) ? ESTIMATED : VALID)) : null,
+    ...{ temperature: null, marks: new Map(), connectedLoadW: null },
   };
 }

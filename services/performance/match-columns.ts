@@ -4,7 +4,7 @@ import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import type { AreaCalendar } from './estimate.ts';
 import { type Family, familyOf } from './family.ts';
 import type { FamilyInput } from './family-kernel.ts';
-import { type DayMark, indexAt, type LoadSeries, whAt } from './load-series.ts';
+import { type DayMark, ESTIMATED, indexAt, type LoadSeries, whAt } from './load-series.ts';
 import type { Method } from './method.ts';
 import type { Plan } from './windows.ts';
 
@@ -96,7 +96,6 @@ function exclusionsOf(plan: Plan, family: Family, method: Method, series: LoadSe
   return found;
 }
 
-const ESTIMATED = 2;
 /** Of a day's temperatures at most an eighth may be unknown. */
 const UNKNOWN_SHARE = 8;
 

@@ -48,6 +48,7 @@ function keep(line: string, wanted: ReadonlyMap<string, Rows>): void {
   if (fields.length < 4) throw new Error(`expected at least 4 fields, found ${fields.length}`);
   const start = parseInstant(fields[1]!);
   if (start === null) throw new Error(`interval_start must be an ISO-8601 instant with its offset, not ${fields[1]}`);
+  if (fields.includes('ESTIMATED', COLUMNS.length)) rows.estimated.add(rows.starts.length);
   rows.starts.push(start);
   rows.importWh.push(wattHours(fields[2]!, 'import_wh'));
   rows.exportWh.push(wattHours(fields[3]!, 'export_wh'));

@@ -1,10 +1,14 @@
 import { type Instant, type Interval, MINUTE } from '../domain/interval.ts';
+import { methodPreset } from '../domain/method-presets.ts';
 import { Refusal } from '../domain/outcome.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { adjustmentSlots, eventSlots, fixedOffset, isCivilDay, parseInstant } from './days.ts';
+import type { EventWindow } from './estimate.ts';
 import { MISSING } from './kernel.ts';
+import type { DayMark } from './load-series.ts';
 import { isReading, noRows, type Series, seriesOf } from './series.ts';
-import { type BaselineParams, fault, readObject, readParams, shown } from './spec.ts';
+import { type BaselineParams, fault, readInteger, readObject, readParams, shown } from './spec.ts';
+import { isWorkingDay } from './windows.ts';
 
 /** One case of the golden format, checked. A portfolio names several meters and answers one total. */
 export type BaselineCase = {
@@ -21,6 +25,10 @@ export type BaselineCase = {
   readonly windowOffsets: readonly number[];
   readonly holidays: ReadonlySet<CivilDay>;
   readonly excludedDays: ReadonlySet<CivilDay>;
+  readonly event: EventWindow;
+  /** Event, opt-out and outage days of the case, for a method that tells them from excluded days. */
+  readonly marks: ReadonlyMap<CivilDay, readonly DayMark[]>;
+  readonly connectedLoadW: number | null;
 };
 
 export const WINDOW_FAULT = {
@@ -47,7 +55,7 @@ export function readCase(value: unknown, place: string): BaselineCase {
     if (typeof fields.id !== 'string' || fields.id === '') throw fault('id', `must be a text, not ${shown(fields.id)}`);
     name = `case ${fields.id}`;
     const portfolio = 'meter_ids' in fields;
-    const params = readParams(fields.params, fields.direction);
+    const params = readParams(presetParams(fields), fields.direction);
     const zone = typeof fields.tz === 'string' ? fixedOffset(fields.tz) : null;
     if (!zone) throw fault('tz', `must be a fixed offset such as "+05:30", not ${shown(fields.tz)}`);
     const window = readWindow(fields.event);
@@ -57,7 +65,7 @@ export function readCase(value: unknown, place: string): BaselineCase {
     const windowOffsets = adjustmentSlots(slots.offsets[0]!, params.fromMin, params.toMin, params.intervalMinutes);
     if (windowOffsets.length > 128)
       throw fault('params.adjustment', `spans ${windowOffsets.length} intervals; at most 128 fit the core`);
-    if (params.spec.adjustment.kind !== 'none' && windowOffsets.length === 0) {
+    if (params.family === null && params.spec.adjustment.kind !== 'none' && windowOffsets.length === 0) {
       throw fault('params.adjustment', 'holds no interval between from_min and to_min');
     }
     return {
@@ -72,6 +80,9 @@ export function readCase(value: unknown, place: string): BaselineCase {
       windowOffsets,
       holidays: readDays(fields.holidays, 'holidays'),
       excludedDays: readDays(fields.excluded_days, 'excluded_days'),
+      event: { window, noticeAt: readNotice(fields.event, params, window) },
+      marks: readMarks(fields),
+      connectedLoadW: fields.connected_load_w === undefined ? null : readInteger(fields, 'connected_load_w', '', 0, 2 ** 30),
     };
   } catch (error) {
     if (error instanceof Refusal) throw new Refusal(error.kind, error.code, `${name}: ${error.message}`, error.field);
@@ -79,9 +90,42 @@ export function readCase(value: unknown, place: string): BaselineCase {
   }
 }
 
+/** The params, laid over those of the preset that `preset` names, as they hold on the event's day. */
+function presetParams(fields: Readonly<Record<string, unknown>>): unknown {
+  if (fields.preset === undefined) return fields.params;
+  const preset = typeof fields.preset === 'string' ? methodPreset(fields.preset) : undefined;
+  if (!preset) throw fault('preset', `must be a name from lachak baseline --methods, not ${shown(fields.preset)}`);
+  if (!preset.params) throw fault('preset', `${preset.name} is no day matching: ${preset.says}`);
+  const zone = typeof fields.tz === 'string' ? fixedOffset(fields.tz) : null;
+  if (!zone) throw fault('tz', `must be a fixed offset such as "+05:30", not ${shown(fields.tz)}`);
+  const working = isWorkingDay(zone.dayOf(readWindow(fields.event).start), readDays(fields.holidays, 'holidays'), zone);
+  const own = fields.params === undefined ? {} : readObject(fields.params, 'params');
+  return { quantity: 'import', ...preset.params, ...(working ? {} : preset.otherDay), ...own };
+}
+
 export function readWindow(value: unknown): Interval {
   const event = readObject(value, 'event');
   return { start: readInstant(event.start, 'event.start'), end: readInstant(event.end, 'event.end') };
+}
+
+/** `event.notice`, needed where the adjustment window ends before it. */
+function readNotice(value: unknown, { anchor }: BaselineParams, window: Interval): Instant {
+  const { notice } = readObject(value, 'event');
+  if (notice === undefined && anchor === 'start') return window.start;
+  const at = readInstant(notice, 'event.notice');
+  if (at > window.start) throw fault('event.notice', 'must not lie after event.start');
+  return at;
+}
+
+/** A day may be in several lists. */
+function readMarks(fields: Readonly<Record<string, unknown>>): Map<CivilDay, DayMark[]> {
+  const found = new Map<CivilDay, DayMark[]>();
+  const lists = { event: 'event_days', opt_out: 'opt_out_days', outage: 'outage_days' } as const;
+  for (const [mark, name] of Object.entries(lists) as [DayMark, string][]) {
+    if (fields[name] === undefined) continue;
+    for (const day of readDays(fields[name], name)) found.set(day, [...(found.get(day) ?? []), mark]);
+  }
+  return found;
 }
 
 export function readInstant(value: unknown, at: string): Instant {

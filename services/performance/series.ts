@@ -3,18 +3,31 @@ import { MISSING } from './kernel.ts';
 import type { Quantity } from './spec.ts';
 
 /** The readings of one meter as columns, instants rising and distinct; MISSING where a register says nothing. */
-export type Series = { readonly starts: Float64Array; readonly importWh: Int32Array; readonly exportWh: Int32Array };
+export type Series = {
+  readonly starts: Float64Array;
+  readonly importWh: Int32Array;
+  readonly exportWh: Int32Array;
+  /** Instants whose reading somebody estimated; absent = none. */
+  readonly estimated?: ReadonlySet<Instant>;
+};
 
-/** Rows in the order they arrived. */
-export type Rows = { readonly starts: Instant[]; readonly importWh: number[]; readonly exportWh: number[] };
+/** Rows in the order they arrived; `estimated` are places among them. */
+export type Rows = {
+  readonly starts: Instant[];
+  readonly importWh: number[];
+  readonly exportWh: number[];
+  readonly estimated: Set<number>;
+};
 
-export const noRows = (): Rows => ({ starts: [], importWh: [], exportWh: [] });
+export const noRows = (): Rows => ({ starts: [], importWh: [], exportWh: [], estimated: new Set() });
 
 /** Sorts rows of any order; of several for one instant the first counts. */
 export function seriesOf(rows: Rows): Series {
   const order = Array.from(rows.starts.keys()).sort((a, b) => rows.starts[a]! - rows.starts[b]! || a - b);
   const first = order.filter((row, i) => i === 0 || rows.starts[order[i - 1]!] !== rows.starts[row]);
+  const estimated = first.filter((row) => rows.estimated.has(row)).map((row) => rows.starts[row]!);
   return {
+    ...(estimated.length > 0 && { estimated: new Set(estimated) }),
     starts: Float64Array.from(first, (row) => rows.starts[row]!),
     importWh: Int32Array.from(first, (row) => rows.importWh[row]!),
     exportWh: Int32Array.from(first, (row) => rows.exportWh[row]!),

@@ -1,6 +1,9 @@
+import { forgettingFits } from '../domain/day-weights.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { Rational } from '../domain/rational.ts';
 import type { DayType } from './days.ts';
+import type { Family } from './family.ts';
+import { readFamily, readSameDayWindow } from './family-request.ts';
 import { parseFraction } from './rational.ts';
 
 export type Select = 'high' | 'low' | 'mid' | 'all' | 'nearest';
@@ -45,6 +48,9 @@ export type BaselineParams = {
   /** Adjustment window relative to the event's start, minutes ≤ 0; both 0 without adjustment. */
   readonly fromMin: number;
   readonly toMin: number;
+  readonly anchor: 'start' | 'notice';
+  /** What goes beyond the golden format; null = nothing. */
+  readonly family: Family | null;
 };
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -57,19 +63,23 @@ export function readParams(value: unknown, direction: unknown, at = 'params'): B
   const params = readObject(value, at);
   const intervalMinutes = readInteger(params, 'interval_minutes', at, 1, 1440);
   if (1440 % intervalMinutes !== 0) throw fault(`${at}.interval_minutes`, 'must divide a day of 1440 minutes');
-  const select = readOneOf(params, 'select', at, ['high', 'low', 'mid', 'all'] as const);
+  const family = readFamily(params, at);
+  if (family?.source === 'same_day') return sameDayParams(params, family, intervalMinutes, direction, at);
+  const select = readOneOf(params, 'select', at, ['high', 'low', 'mid', 'all', 'nearest'] as const);
   const x = readInteger(params, 'x', at, 1, 256);
   const y = readInteger(params, 'y', at, 1, 256);
   if (x > y) throw fault(`${at}.x`, `is ${x}, more than y, which is ${y}`);
   const minGapDays = readInteger(params, 'min_gap_days', at, 1, LOOKBACK_MAX);
   const lookbackDays = readInteger(params, 'lookback_days', at, minGapDays, LOOKBACK_MAX);
-  const adjustment = readAdjustment(params.adjustment, `${at}.adjustment`);
+  const adjustment = readAdjustment(params.adjustment, family, `${at}.adjustment`);
+  const minDays = readInteger(params, 'min_days', at, 1, 256);
+  if (family) demandWeights(family, select === 'all' ? Math.max(y, minDays) : x, at);
   return {
     spec: {
       select,
       x,
       y,
-      minDays: readInteger(params, 'min_days', at, 1, 256),
+      minDays,
       lowUsage: readFraction(params, 'low_usage_threshold', at),
       adjustment: adjustment.spec,
       floorZero: readBoolean(params, 'floor_zero', at),
@@ -82,23 +92,63 @@ export function readParams(value: unknown, direction: unknown, at = 'params'): B
     lookbackDays,
     fromMin: adjustment.fromMin,
     toMin: adjustment.toMin,
+    anchor: adjustment.anchor,
+    family,
   };
 }
 
-function readAdjustment(value: unknown, at: string): { spec: DayMatchingSpec['adjustment']; fromMin: number; toMin: number } {
+const UNADJUSTED = { kind: 'none', direction: 'both', lo: null, hi: null, cap: null } as const;
+
+/** A SAME_DAY baseline looks at no other day: what chooses days is not asked for. */
+function sameDayParams(params: Fields, family: Family, intervalMinutes: number, direction: unknown, at: string): BaselineParams {
+  const floorZero = readBoolean(params, 'floor_zero', at);
+  return {
+    spec: {
+      ...{ select: 'all', x: 1, y: 1, minDays: 1, lowUsage: null, adjustment: UNADJUSTED, floorZero },
+      direction: readDirection(direction),
+    },
+    quantity: readOneOf(params, 'quantity', at, ['import', 'export', 'net'] as const),
+    ...{ intervalMinutes, dayType: 'any', minGapDays: 1, lookbackDays: 1, anchor: 'start', family },
+    ...readSameDayWindow(params, at),
+  };
+}
+
+type Window = { readonly fromMin: number; readonly toMin: number; readonly anchor: 'start' | 'notice' };
+
+function readAdjustment(value: unknown, family: Family | null, at: string): { spec: DayMatchingSpec['adjustment'] } & Window {
   const adjustment = readObject(value, at);
   const kind = readOneOf(adjustment, 'kind', at, ['none', 'additive', 'multiplicative'] as const);
-  if (kind === 'none') return { spec: { kind, direction: 'both', lo: null, hi: null, cap: null }, fromMin: 0, toMin: 0 };
-  const fromMin = readInteger(adjustment, 'from_min', at, -1440, -1);
-  const toMin = readInteger(adjustment, 'to_min', at, fromMin + 1, 0);
+  if (kind === 'none') return { spec: UNADJUSTED, fromMin: 0, toMin: 0, anchor: 'start' };
+  const after = family !== null && family.post.toMinutes > family.post.fromMinutes;
+  const fromMin = readInteger(adjustment, 'from_min', at, -1440, after ? 0 : -1);
+  const toMin = readInteger(adjustment, 'to_min', at, after ? fromMin : fromMin + 1, 0);
+  const anchor = 'anchor' in adjustment ? readOneOf(adjustment, 'anchor', at, ['start', 'notice'] as const) : 'start';
   const direction = readOneOf(adjustment, 'direction', at, ['both', 'up_only', 'down_only'] as const);
+  const window = { fromMin, toMin, anchor };
   if (kind === 'additive') {
-    return { spec: { kind, direction, lo: null, hi: null, cap: readFraction(adjustment, 'cap_fraction', at) }, fromMin, toMin };
+    return { spec: { kind, direction, lo: null, hi: null, cap: readFraction(adjustment, 'cap_fraction', at) }, ...window };
   }
   const lo = readFraction(adjustment, 'ratio_min', at);
   const hi = readFraction(adjustment, 'ratio_max', at);
   if (lo && hi && lo.num * hi.den > hi.num * lo.den) throw fault(`${at}.ratio_min`, 'is above ratio_max');
-  return { spec: { kind, direction, lo, hi, cap: null }, fromMin, toMin };
+  const shifts = family?.onNonpositive === 'additive';
+  if (family?.capWh && !shifts) throw fault(`${at}.cap_wh`, 'bounds a shift: set on_nonpositive to additive, or drop it');
+  const cap = shifts && 'cap_fraction' in adjustment ? readFraction(adjustment, 'cap_fraction', at) : null;
+  return { spec: { kind, direction, lo, hi, cap }, ...window };
+}
+
+/** Weights for as many days as may be selected, within the bound of the core. */
+function demandWeights({ weights, gaps }: Family, days: number, at: string): void {
+  if (weights.kind !== 'equal' && gaps.eventSlots > 0)
+    throw fault(`${at}.gaps.event_slots`, 'must be 0 unless all days have equal weights: a slot’s weights would not sum alike');
+  if (weights.kind === 'list' && weights.values.length < days)
+    throw fault(`${at}.weights.values`, `must have a weight for each of ${days} days, not ${weights.values.length}`);
+  if (weights.kind === 'ewma' && !forgettingFits(weights.lambda.den, weights.init, days)) {
+    throw fault(
+      `${at}.weights.lambda`,
+      `over ${days} days cannot be kept exactly: its weights pass 2^160; use fewer days, or a λ with a smaller denominator`,
+    );
+  }
 }
 
 /** `reduce` or `increase`. Throws `Refusal` naming the field. */
@@ -125,7 +175,7 @@ export function shown(value: unknown): string {
 export function readInteger(fields: Fields, name: string, at: string, least: number, most: number): number {
   const value = fields[name];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > most) {
-    throw fault(`${at}.${name}`, `must be an integer from ${least} to ${most}, not ${shown(value)}`);
+    throw fault(at ? `${at}.${name}` : name, `must be an integer from ${least} to ${most}, not ${shown(value)}`);
   }
   return value;
 }
@@ -144,7 +194,7 @@ export function readOneOf<const T extends string>(fields: Fields, name: string, 
 }
 
 /** A JSON number is read by its shortest decimal: 0.8 means 8/10, never the double beside it. */
-function readFraction(fields: Fields, name: string, at: string): SmallFraction | null {
+export function readFraction(fields: Fields, name: string, at: string): SmallFraction | null {
   const value = fields[name];
   if (value === null) return null;
   const parsed: Rational | null = typeof value === 'string' || typeof value === 'number' ? parseFraction(String(value)) : null;

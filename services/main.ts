@@ -61,6 +61,16 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (argv) =>
       (await import('./doctor/doctor-cli.ts')).doctorCommand(argv, async () => (await import('./roster.ts')).roster),
   },
+  backup: {
+    says: 'write the rooms, running or not, into a folder: tables, tiles, results and keys as of one instant',
+    run: async (argv) =>
+      (await import('./backup/backup-cli.ts')).backupCommand(argv, async () => (await import('./roster.ts')).roster, version()),
+  },
+  restore: {
+    says: 'put the house, or one room, back to a backup',
+    run: async (argv) =>
+      (await import('./backup/restore-cli.ts')).restoreCommand(argv, async () => (await import('./roster.ts')).roster),
+  },
   config: {
     says: 'print the configuration that holds, and who said what',
     run: async (argv) => (await import('./host/start-cli.ts')).configCommand(argv),

@@ -114,18 +114,23 @@ end $migration$`,
       own(room, [{ owner: 'host', folder: roomTables }]),
       'reset role',
     ]),
-    ...roomNames.flatMap((room) => [
-      ...downstream(room).flatMap((follower) => [
-        `grant usage on schema ${room} to ${loginOf(follower)}`,
-        `grant select on ${room}.outbox, ${room}.relay to ${loginOf(follower)}`,
-        // How far a follower has come is its upstream's to know: "all who act on a consent have heard of its end".
-        `grant usage on schema ${follower} to ${loginOf(room)}`,
-        `grant select on ${follower}.cursor to ${loginOf(room)}`,
-        `grant select (upstream, position, state) on ${follower}.fact_parked to ${loginOf(room)}`,
-      ]),
-    ]),
+    ...roomNames.flatMap(grantsOn),
   ];
 }
+
+/** Who may read what of a room's schema, as its owner grants it: followers its facts, and its upstreams how far it has come. */
+export const grantsOn = (room: RoomName): string[] => [
+  ...downstream(room).flatMap((follower) => [
+    `grant usage on schema ${room} to ${loginOf(follower)}`,
+    `grant select on ${room}.outbox, ${room}.relay to ${loginOf(follower)}`,
+  ]),
+  // "All who act on a consent have heard of its end."
+  ...arrows[room].flatMap((upstream) => [
+    `grant usage on schema ${room} to ${loginOf(upstream)}`,
+    `grant select on ${room}.cursor to ${loginOf(upstream)}`,
+    `grant select (upstream, position, state) on ${room}.fact_parked to ${loginOf(upstream)}`,
+  ]),
+];
 
 const downstream = (room: RoomName): RoomName[] => roomNames.filter((other) => arrows[other].includes(room));
 

@@ -180,6 +180,7 @@ export async function openRun(
      values ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, 'open')`,
     [run.discom, run.runId, run.eventId, run.version, run.stage, run.minCoveragePpm, run.asOfMs, run.openedAtMs, run.supersedes],
   );
+  await takeMeasured(tx, run.discom, run.runId);
   await tx.query('update event set open_run = $3 where discom = $1 and event_id = $2', [run.discom, run.eventId, run.runId]);
 }
 
@@ -195,20 +196,21 @@ export async function putShard(
   measured: { runId: string; shard: number; shards: number; digest: string; coreSha256: string },
 ): Promise<void> {
   const { runId, shard, shards, digest, coreSha256 } = measured;
-  const found = await tx.query('update run set shards = $3, core_sha256 = $4 where discom = $1 and run_id = $2 returning 1', [
-    discom,
-    runId,
-    shards,
-    coreSha256,
-  ]);
-  if (found.length === 0) return;
-  await tx.query('insert into run_shard (discom, run_id, shard, digest) values ($1, $2, $3, $4) on conflict do nothing', [
-    discom,
-    runId,
-    shard,
-    digest,
-  ]);
+  await tx.query(
+    `insert into run_shard (discom, run_id, shard, digest, shards, core_sha256) values ($1, $2, $3, $4, $5, $6)
+     on conflict do nothing`,
+    [discom, runId, shard, digest, shards, coreSha256],
+  );
+  await takeMeasured(tx, discom, runId);
 }
+
+/** Of which shards a run is, as the first measured one says; it may have been measured before it was opened here (a restored room). */
+const takeMeasured = (tx: Tx, discom: string, runId: string) =>
+  tx.query(
+    `update run r set shards = s.shards, core_sha256 = s.core_sha256 from run_shard s
+     where r.discom = $1 and r.run_id = $2 and s.discom = r.discom and s.run_id = r.run_id and s.shards is not null`,
+    [discom, runId],
+  );
 
 export const shardsOf = (db: Queryable, { discom, runId }: RunRow): Promise<{ shard: number; taken: boolean }[]> =>
   db.query('select shard, taken from run_shard where discom = $1 and run_id = $2 order by shard', [discom, runId]);

@@ -22,7 +22,9 @@ test('every npm script it names is in package.json', () => {
 
 test('every command and flag it shows is one the command knows', () => {
   const known = help();
-  for (const [line, command, rest] of readme.matchAll(/lachak (start|account|token|config|verify|baseline|demo)\b([^\n`]*)/g)) {
+  for (const [line, command, rest] of readme.matchAll(
+    /lachak (start|account|token|config|verify|baseline|demo|backup|restore)\b([^\n`]*)/g,
+  )) {
     expect(known, line).toContain(`  ${command} `);
     const says = help(command!);
     for (const [flag] of rest!.matchAll(/--[a-z-]+/g)) expect(says, line).toContain(flag);

@@ -1,10 +1,12 @@
-import { AckPolicy, type Consumer, nanos } from 'nats';
+import { AckPolicy, type Consumer, type NatsError, nanos } from 'nats';
 import { newId } from './ids.ts';
 import { type JetStream, workSubject } from './jetstream.ts';
 import type { RoomName } from './room.ts';
 import { HELD_MS, type TaskCarrier } from './work.ts';
 
 const TAKE_MS = 1000;
+/** The server's word that no message came in time. */
+const NOTHING: readonly string[] = ['404', '408'];
 
 /** Tasks on a JetStream work queue: one durable pull consumer, shared by all instances of the room. */
 export function tasksOnStream(jetstream: JetStream, room: RoomName, queue: string, heldMs = HELD_MS): TaskCarrier {
@@ -50,7 +52,11 @@ export function tasksOnStream(jetstream: JetStream, room: RoomName, queue: strin
       return waiting + held === 0;
     },
     take: async () => {
-      const message = await (await consumer()).next({ expires: TAKE_MS }).catch((error) => {
+      await consumer();
+      const { client } = await jetstream.reached();
+      // One request, one task: what is pulled ahead of need could not be done by an instance that is free.
+      const message = await client.pull(await jetstream.workOf(room), queue, TAKE_MS).catch((error: NatsError) => {
+        if (NOTHING.includes(error.code)) return null;
         opened = null; // a consumer that was lost with its server is made again
         throw error;
       });

@@ -1,6 +1,6 @@
 import { roundHalfAway, rupees } from '../domain/money.ts';
 import { exact, multiply, type Rational, readExact, rounded } from '../domain/rational.ts';
-import { scaleOf } from './credit.ts';
+import { scaleOf, toMillionth } from './credit.ts';
 import { type Check, difference } from './difference.ts';
 import type { CounterpartyPayload, OrganisationPayload } from './payload.ts';
 import { type Brief, sumOf } from './statement.ts';
@@ -59,10 +59,12 @@ function unmeasuredCheck({ lines }: CounterpartyPayload, terms: PayTerms): Check
   };
 }
 
-function portfolioCheck({ lines, portfolio }: CounterpartyPayload, terms: PayTerms): Check {
+function portfolioCheck({ format, lines, portfolio }: CounterpartyPayload, terms: PayTerms): Check {
+  // Statements of format 1 have the sums of the exact energies.
+  const summand = (text: string): Rational => (format === 1 ? readExact(text) : toMillionth(readExact(text)));
   const settled = lines.filter((line) => line.individual !== null);
-  const individuals = sumOf(settled, (line) => readExact(line.individual!));
-  const delivered = sumOf(settled, (line) => (line.delivered === null ? null : readExact(line.delivered)));
+  const individuals = sumOf(settled, (line) => summand(line.individual!));
+  const delivered = sumOf(settled, (line) => (line.delivered === null ? null : summand(line.delivered)));
   return {
     says: `portfolio: ${rounded(delivered)} Wh delivered, ${rounded(individuals)} Wh individually, scale ${decimal(readExact(portfolio.scale))}`,
     differences: [

@@ -10,6 +10,7 @@ import {
   type Rational,
   rational,
   readExact,
+  rounded,
   sum,
   ZERO,
 } from '../domain/rational.ts';
@@ -73,12 +74,12 @@ export const carried = (point: Point, terms: PayTerms): Rational => {
   return energy ? energy.individual : ZERO;
 };
 
-/** The portfolio's figures, exact: all of them are printed. */
+/** The portfolio's figures: all of them are printed. Sums are in millionths of a Wh. */
 export type Portfolio = {
   readonly points: number;
-  /** Σ of the individuals' credited energy before scaling. */
+  /** Σ of the individuals' credited energy before scaling, each to the millionth of a Wh. */
   readonly individuals: Rational;
-  /** Σ delivered, signed. */
+  /** Σ delivered, signed, each to the millionth of a Wh. */
   readonly delivered: Rational;
   /** What individual energies are multiplied with, 0 … 1. */
   readonly scale: Rational;
@@ -89,10 +90,18 @@ export type Portfolio = {
  * floors made up, and never adds. Netting over the portfolio is the same rule.
  */
 export function portfolio(energies: readonly CreditedEnergy[], terms: PayTerms): Portfolio {
-  const individuals = sum(energies.map((energy) => energy.individual));
-  const delivered = sum(energies.map((energy) => energy.delivered));
+  const individuals = sum(energies.map((energy) => toMillionth(energy.individual)));
+  const delivered = sum(energies.map((energy) => toMillionth(energy.delivered)));
   return { points: energies.length, individuals, delivered, scale: scaleOf(individuals, delivered, terms) };
 }
+
+/**
+ * The exact energy of one point, rounded to a millionth of a Wh, halves away from zero: what goes into the portfolio's sums. Exact sums
+ * would get a denominator that grows with every home, and everybody's statement repeats them; a million homes lose less than 1 Wh by it.
+ */
+export const toMillionth = (energy: Rational): Rational => rational(rounded(multiply(energy, MILLION)), MILLION.num);
+
+const MILLION = rational(1_000_000n);
 
 export function scaleOf(individuals: Rational, delivered: Rational, terms: PayTerms): Rational {
   const reconciled = terms.reconciled || terms.netting === 'NET_PORTFOLIO';

@@ -54,7 +54,8 @@ export type Payload = ParticipantPayload | OrganisationPayload | CounterpartyPay
 /** Throws RangeError for a payload of another format, or none at all. */
 export function readPayload(json: Json): Payload {
   const { format, party, statementId } = (json ?? {}) as { format?: unknown; party?: { kind?: unknown }; statementId?: unknown };
-  if (format !== FORMAT) throw new RangeError(`is no statement payload of format ${FORMAT}`);
+  if (typeof format !== 'number' || format < 1 || format > FORMAT || !Number.isInteger(format))
+    throw new RangeError(`is no statement payload of a format from 1 to ${FORMAT}`);
   if (typeof statementId !== 'string' || !['PARTICIPANT', 'ORGANISATION', 'COUNTERPARTY'].includes(String(party?.kind))) {
     throw new RangeError('does not say which statement it is, and whose');
   }

@@ -7,8 +7,11 @@ import { exactTotal } from './pay.ts';
 import type { Line } from './settle.ts';
 import type { Stage } from './terms.ts';
 
-/** Counts releases of the payload: fields are only ever added within one. */
-export const FORMAT = 1;
+/**
+ * Counts releases of the payload: fields are only ever added within one. Format 2 sums the portfolio in millionths of a Wh, format 1 summed
+ * exact fractions.
+ */
+export const FORMAT = 2;
 
 /** What all statements of one run share. */
 export type RunContext = {

@@ -53,7 +53,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (argv) => (await import('./host/facts-cli.ts')).factsCommand(argv),
   },
   readings: {
-    says: 'check the stored readings, or draw plain series from them',
+    says: 'deliver files of readings; check what is stored; draw plain series from it',
     run: async (argv) => (await import('./metering/readings-cli.ts')).readingsCommand(argv),
   },
   doctor: {

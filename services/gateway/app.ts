@@ -27,6 +27,8 @@ import { sessionRoutes } from './session.ts';
 import { transferRoutes } from './transfers.ts';
 
 const JSON_BODY_BYTES = 1024 * 1024;
+/** Parquet by both names it goes by. */
+const BINARY_FILES = ['application/zstd', 'application/vnd.apache.parquet', 'application/x-parquet'];
 const UPLOAD_BYTES = 4 * 1024 * 1024 * 1024;
 
 export type Parts = { config: Config; connect: Connect; database: Database; tokens: Tokens; metrics: Metrics; log: Logger };
@@ -77,7 +79,7 @@ export async function makeApp({ config, connect, database, tokens, metrics, log 
         `more than ${context.max} requests a minute: wait ${context.after} and go on slower`,
       ),
   });
-  for (const type of ['text/csv', 'application/gzip', 'application/x-gzip', 'application/octet-stream']) {
+  for (const type of ['text/csv', 'application/gzip', 'application/x-gzip', ...BINARY_FILES, 'application/octet-stream']) {
     app.addContentTypeParser(type, { bodyLimit: UPLOAD_BYTES }, (_request, stream, done) => done(null, stream));
   }
   await documentation(app);

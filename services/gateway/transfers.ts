@@ -48,10 +48,11 @@ export function transferRoutes(app: FastifyInstance, { connect, tokens }: Parts)
     }
   });
 
-  app.post('/api/readings', tag('Readings: text/csv, application/gzip, or JSON {readings:[…]}', 'Metering'), async (request) => {
+  const readings = 'Readings: CSV, gzip, zstd or Parquet as the body; JSON {readings:[…]} or IES MeterData';
+  app.post('/api/readings', tag(readings, 'Metering'), async (request) => {
     await identityOf(request, tokens);
     const options = { ...onBehalfOf(request), deadlineMs: UPLOAD_DEADLINE_MS };
-    if (!isUpload(request))
+    if (!isUpload(request) && !isMeterData(request.body))
       return told(IngestReportSchema, await metering.putReadings(readingColumns(request.body, commandId(request)), options));
     const { fileName = 'upload', knownAt } = request.query as { fileName?: string; knownAt?: string };
     const head = {
@@ -126,7 +127,15 @@ function commandId(request: FastifyRequest): string {
   return typeof key === 'string' ? key : '';
 }
 
+/** IES MeterData is read where files are: its profiles carry a `profileType`. */
+const isMeterData = (body: unknown): boolean =>
+  Array.isArray(body) || (body as { profileType?: unknown })?.profileType !== undefined;
+
 async function* chunks<Head extends object>(request: FastifyRequest, head: Head): AsyncIterable<Head & { chunk: Uint8Array }> {
+  if (!isUpload(request) && isMeterData(request.body)) {
+    yield { ...head, chunk: Buffer.from(JSON.stringify(request.body)) };
+    return;
+  }
   if (!isUpload(request))
     throw invalid('file_expected', 'send the file itself as the body, with Content-Type text/csv or application/gzip');
   yield { ...head, chunk: new Uint8Array() };

@@ -85,23 +85,13 @@ export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: Arra
     const intervalMs = meter.intervalMinutes * MINUTE;
     const known = Number.isNaN(rows.knownAt[row]!) ? knownAt : rows.knownAt[row]!;
     if (start + intervalMs > now || known > now) {
-      refuse(
-        row,
-        'interval_start',
-        'future',
-        () => `${new Date(start + intervalMs > now ? start : known).toISOString()} is not over yet`,
-      );
+      refuse(row, 'interval_start', 'future', () => `${said(start + intervalMs > now ? start : known)} is not over yet`);
       continue;
     }
     const day = dayOf(index, meter, start);
     const at = (start - day.place.dayStart) / intervalMs;
     if (!Number.isInteger(at)) {
-      refuse(
-        row,
-        'interval_start',
-        'off_grid',
-        () => `${new Date(start).toISOString()} is not on the ${meter.intervalMinutes}-minute grid`,
-      );
+      refuse(row, 'interval_start', 'off_grid', () => `${said(start)} is not on the ${meter.intervalMinutes}-minute grid`);
       continue;
     }
     if ((rows.exportWh[row] !== MISSING && !meter.hasExport) || (rows.importWh[row] !== MISSING && !meter.hasImport)) {
@@ -129,6 +119,9 @@ export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: Arra
   }
   return { groups: gathered(groups, groupOf), slot, refused };
 }
+
+/** As an instant where it is one: a stream may say anything. */
+const said = (ms: number): string => (Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : `${ms} ms`);
 
 function multiply(rows: Rows, row: number, factor: number): boolean {
   for (const column of [rows.importWh, rows.exportWh]) {

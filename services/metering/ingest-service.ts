@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { grouped } from '../domain/grouped.ts';
 import { contains, type Instant } from '../domain/interval.ts';
-import { invalid } from '../domain/outcome.ts';
 import { applyTile, type DayColumns, emptyColumns, state, type Tile, type TileName } from '../domain/tile.ts';
 import { type Command, once } from '../host/command.ts';
 import { killPoint } from '../host/faults.ts';
@@ -177,41 +174,6 @@ export async function ingest(
     'readings stored',
   );
   return { report: outcome, repeated };
-}
-
-/** Gzip is told by its first bytes. Throws Refusal for a damaged or truncated one. */
-export async function* plainBytes(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const source = chunks[Symbol.asyncIterator]();
-  let head: Uint8Array = new Uint8Array(0);
-  for (let next = await source.next(); !next.done; next = await source.next()) {
-    head = head.length === 0 ? next.value : Buffer.concat([head, next.value]);
-    if (head.length >= 2) break;
-  }
-  const rest = (async function* () {
-    if (head.length > 0) yield head;
-    for (let next = await source.next(); !next.done; next = await source.next()) if (next.value.length > 0) yield next.value;
-  })();
-  if (head[0] !== 0x1f || head[1] !== 0x8b) {
-    yield* rest;
-    return;
-  }
-  const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  const input = Readable.from(rest, { objectMode: true });
-  input.on('error', (error) => gunzip.destroy(error));
-  input.pipe(gunzip);
-  try {
-    for await (const chunk of gunzip as AsyncIterable<Uint8Array>) yield chunk;
-  } catch (error) {
-    if (!(error as NodeJS.ErrnoException).code?.startsWith('Z_')) throw error;
-    throw invalid(
-      'gzip_damaged',
-      `the gzip is damaged or ends too early (${(error as Error).message}); nothing was stored`,
-      'chunk',
-    );
-  } finally {
-    input.destroy();
-    gunzip.destroy();
-  }
 }
 
 export const hashing = (): { add(bytes: Uint8Array): void; hex(): string } => {

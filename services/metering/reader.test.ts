@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MISSING } from '../domain/tile.ts';
 import { noFindings } from './findings.ts';
-import { plainBytes } from './ingest-service.ts';
 import { readingsReader } from './reader.ts';
+import { plainBytes } from './unpack-service.ts';
 
 const HEADER = 'meter_id,interval_start,import_wh,export_wh,quality,known_at';
 const read = (text: string, cut = text.length) => {

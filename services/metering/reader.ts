@@ -8,9 +8,11 @@ import { addRow, noRows, ROWS_MOST, type Rows } from './rows.ts';
 export type ReadingsReader = {
   /** Throws Refusal for what spoils the whole file: its header, a line without end, a stamp without offset. */
   push(chunk: Uint8Array): void;
-  /** The last line and what was read. `lines` counts rows with content, the header left out; `empty` those without a value. */
-  end(): { rows: Rows; lines: number; empty: number };
+  /** The last line and what was read, the header left out. */
+  end(): ReadRows;
 };
+/** What a file says; of its `lines` with content `empty` have no value, and what is neither a row nor empty was refused. */
+export type ReadRows = { readonly rows: Rows; readonly lines: number; readonly empty: number };
 
 const COLUMNS = ['meter_id', 'interval_start', 'import_wh', 'export_wh', 'quality', 'known_at', 'day_import_wh'] as const;
 const REQUIRED = 3;

@@ -8,16 +8,22 @@ import { loadConfig } from '../host/config.ts';
 import { openWire } from '../host/connect.ts';
 import { newId } from '../host/ids.ts';
 import type { Client } from '../host/room.ts';
+import { importFiles } from './readings-import-cli.ts';
 
-const HELP = `lachak readings check --discom DISCOM [--record] [--day DAY[,DAY…]] [--folder DIR]
+const HELP = `lachak readings import FILE… --discom DISCOM [--known-at INSTANT] [--folder DIR]
+lachak readings check --discom DISCOM [--record] [--day DAY[,DAY…]] [--folder DIR]
 lachak readings project --discom DISCOM --day DAY[,DAY…] [--meter ID[,ID…]] [--folder DIR]
 
+import    delivers files to the running installation: CSV, Parquet, or IES MeterData (JSON); CSV and JSON also as gzip or zstd. Each
+          file is stored whole or not at all, and once: after a break or a kill, give the same command again. Lines that were refused
+          are named with file and line. Exit 1 when a line or a file was refused.
 check     holds every tile of the running installation against its checksum and its row, and names what is torn or missing;
           with --record also makes each version again from InfluxDB. Exit 1 when anything is wrong.
 project   writes plain series for charts into InfluxDB, beside the record, and replaces those of the same days:
           load_area (import_wh, export_wh, meters, missing) for every area, load_meter for the meters named.
 
   --discom   whose readings
+  --known-at for rows that do not say it themselves: when what they say became known (default: now)
   --day      like 2026-05-09; left out, check looks at all days
 `;
 /** Looking at everything may take long; a stream that stops moving is ended by whoever watches it. */
@@ -28,21 +34,22 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   const word = { type: 'string' as const };
   const { values, positionals } = readWords(argv, {
     ...settingFlags,
-    ...{ discom: word, day: word, meter: word, record: { type: 'boolean' as const } },
+    ...{ discom: word, day: word, meter: word, 'known-at': word, record: { type: 'boolean' as const } },
   });
   if (values.help) {
     process.stdout.write(HELP);
     return EXIT.done;
   }
-  const [verb = ''] = positionals;
-  if (verb !== 'check' && verb !== 'project')
-    throw invalid('usage', `lachak readings check or project, not "${verb}"${suggestion(verb, ['check', 'project'])}`);
+  const [verb = '', ...files] = positionals;
+  if (!VERBS.includes(verb))
+    throw invalid('usage', `lachak readings ${VERBS.join(', ')}: not "${verb}"${suggestion(verb, VERBS)}`);
   const said = (name: string): string => (values[name] as string | undefined) ?? '';
   const list = (name: string): string[] => said(name).split(',').filter(Boolean);
   if (said('discom') === '') throw invalid('usage', '--discom is missing; see lachak readings --help');
   const wrong = list('day').find((day) => !/^\d{4}-\d{2}-\d{2}$/.test(day));
   if (wrong !== undefined) throw invalid('usage', `--day is "${wrong}"; allowed: days like 2026-05-09, with commas`);
   if (verb === 'project' && list('day').length === 0) throw invalid('usage', '--day is missing: which days to draw?');
+  if (verb === 'import' && files.length === 0) throw invalid('usage', 'which files? lachak readings import FILE…');
   const { config } = loadConfig(values, process.env);
   const socket = join(config.folder, 'lachak.sock');
   if (!config.grpc.address && !existsSync(socket)) {
@@ -56,6 +63,7 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   const wire = openWire(config.grpc.address || `unix:${socket}`);
   try {
     const metering = wire.client(Metering, async () => token);
+    if (verb === 'import') return await importFiles(metering, files, knownAt(said('known-at')), options);
     if (verb === 'check') return await check(metering, { days: list('day'), record: values.record === true }, options);
     for await (const { day, points } of metering.projectReadings({ days: list('day'), meterIds: list('meter') }, options))
       process.stdout.write(`${day}  ${points} points\n`);
@@ -63,6 +71,14 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   } finally {
     wire.close();
   }
+}
+
+const VERBS = ['import', 'check', 'project'];
+
+function knownAt(text: string): bigint {
+  const ms = text === '' ? 0 : /(Z|[+-]\d\d:?\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) throw invalid('usage', `--known-at is "${text}"; allowed: an instant like 2026-05-10T06:00:00+05:30`);
+  return BigInt(ms);
 }
 
 type Asked = Parameters<Client<typeof Metering>['checkReadings']>;

@@ -1,21 +1,14 @@
 import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { toBinary } from '@bufbuild/protobuf';
-import { Metering, ReadingColumnsSchema } from '../../gen/lachak/v1/metering_pb.ts';
-import { invalid } from '../domain/outcome.ts';
+import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts';
-import { appendColumns, type Grids } from './columns.ts';
-import { noFindings } from './findings.ts';
 import { follow } from './follow-service.ts';
+import { importHandlers, sweepIncoming, type Tally } from './import-service.ts';
 import { openInflux } from './influx-store.ts';
-import { hashing, ingest, plainBytes, type Report } from './ingest-service.ts';
 import { keepingHandlers } from './keeping-service.ts';
-import { asOf, command, knownAtOf, opened, packed, reportMessage, slotBytes, sourceOf, spanOf } from './messages-service.ts';
-import { metersNamed } from './places-store.ts';
+import { asOf, slotBytes, spanOf } from './messages-service.ts';
 import { exportLines, meterDaysOf, type Reading, seriesOf, typicalLoads } from './read-service.ts';
-import { readingsReader } from './reader.ts';
 import { recordedStore, tileStore } from './reading-store.ts';
-import { noRows } from './rows.ts';
 import { tileFiles, tilesOf } from './store.ts';
 import { supplyHandlers } from './supply-service.ts';
 
@@ -42,6 +35,7 @@ export const room: RoomMaker = {
       ],
       start: async () => {
         await influx?.start();
+        await sweepIncoming(deps.folder);
         const orphans = await files.sweep(deps.database);
         if (orphans > 0) deps.log.info({ orphans }, 'removed tiles that were never committed');
       },
@@ -49,9 +43,6 @@ export const room: RoomMaker = {
     };
   },
 };
-
-/** Counts what became of the readings of deliveries that were new. */
-type Tally = (taken: { readonly report: Report; readonly repeated: boolean }) => void;
 
 function openTally(metrics: Deps['metrics']): Tally {
   const became = { stored: 0, unchanged: 0, rejected: 0, suspect: 0 };
@@ -69,70 +60,7 @@ function handlers(
 ): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
   const { clock, database } = deps;
   return {
-    importReadings: async (requests, caller) => {
-      const findings = noFindings();
-      const reader = readingsReader(findings);
-      const hash = hashing();
-      const { head, chunks } = await opened(requests);
-      const knownAt = knownAtOf(head.knownAtMs, clock.now());
-      for await (const bytes of plainBytes(chunks)) {
-        hash.add(bytes);
-        reader.push(bytes);
-        caller.signal.throwIfAborted();
-      }
-      const { rows, lines, empty } = reader.end();
-      // The content is the file itself: `now` for rows without known_at must not make a repeated file another one.
-      const content = `${hash.hex()} ${head.knownAtMs}`;
-      const delivery = { discom: caller.discom, command: command(caller, head.commandId, 'ImportReadings', content), knownAt };
-      const by = { handOff: head.fileName || 'file', signer: caller.subject, source: sourceOf(caller) };
-      const { report, repeated } = await ingest(deps, reading.readings, {
-        ...delivery,
-        ...by,
-        rows,
-        lines,
-        refused: lines - empty - rows.count,
-        findings,
-      });
-      tally({ report, repeated });
-      return reportMessage(report, repeated);
-    },
-    putReadings: async (requests, caller) => {
-      const rows = noRows();
-      const findings = noFindings();
-      const hash = hashing();
-      const now = clock.now();
-      let commandId = '';
-      let values = 0;
-      const grids: Grids = new Map();
-      for await (const columns of requests) {
-        if (commandId === '') commandId = columns.commandId;
-        hash.add(toBinary(ReadingColumnsSchema, columns));
-        values += appendColumns(rows, grids, packed(columns, knownAtOf(columns.knownAtMs, now)), findings);
-      }
-      const known = await metersNamed(database, caller.discom, rows.meterIds);
-      for (const [meterId, { minutes }] of grids) {
-        const interval = known.get(meterId)?.intervalMinutes ?? minutes;
-        if (interval !== minutes)
-          throw invalid(
-            'interval_mismatch',
-            `meter ${meterId} has ${interval}-minute intervals, not ${minutes}`,
-            'interval_minutes',
-          );
-      }
-      const delivery = { discom: caller.discom, command: command(caller, commandId, 'PutReadings', hash.hex()), knownAt: now };
-      const by = { handOff: 'stream', signer: caller.subject, source: sourceOf(caller) };
-      const refused = [...findings.counts.values()].reduce((a, b) => a + b, 0);
-      const { report, repeated } = await ingest(deps, reading.readings, {
-        ...delivery,
-        ...by,
-        rows,
-        lines: values,
-        refused,
-        findings,
-      });
-      tally({ report, repeated });
-      return reportMessage(report, repeated);
-    },
+    ...importHandlers(deps, reading.readings, tally),
     ...supplyHandlers(deps),
     getSeries: async (request, caller) => {
       const now = clock.now();

@@ -11,11 +11,12 @@ import { invalid } from '../domain/outcome.ts';
 import { type Command, once } from '../host/command.ts';
 import type { Caller, Deps, Handlers, Tx } from '../host/room.ts';
 import { noFindings } from './findings.ts';
-import { plainBytes, type Report } from './ingest-service.ts';
+import type { Report } from './ingest-service.ts';
 import { asOf, command, knownAtOf, opened, reportMessage, spanOf } from './messages-service.ts';
 import { areasOf, connectionsNamed, placesNamed } from './places-store.ts';
 import { addSupply, supplyWithin } from './store.ts';
 import { areaPath, readSupply, SUPPLY_STATES, type SupplyStatement, supplyOf } from './supply.ts';
+import { plainBytes } from './unpack-service.ts';
 
 const SUPPLY_BYTES_MOST = 64 * 1024 * 1024;
 const IDS_PER_FACT = 500;

@@ -11,93 +11,136 @@ import { ALL, LOW, MID } from './select';
  * beyond `batch.most` gets its mask in the `outside` row and is left to the exact core.
  */
 export function daysOf<S, T>(batch: Batch, lane: usize): bool {
-  const days = batch.days;
   const row = batch.rowBytes;
+  const dayBytes = batch.dayBytes;
+  const eventSlots = batch.eventSlots;
+  const windowSlots = batch.windowSlots;
   const masks = batch.scratch;
-  const scores = masks + (<usize>days << 4);
-  const windows = scores + (<usize>days << 4);
-  const everyDay = batch.rule == ALL && batch.lowDen == 0;
+  const rows = <usize>batch.days << 4;
+  const scores = masks + rows;
+  const windows = scores + rows;
+  const refills = batch.lowDen != 0;
+  const everyDay = batch.rule == ALL && !refills;
   const missing = splat<T>(sizeof<S>() == 2 ? -32768 : MISSING);
   const most = splat<T>(batch.most);
-  const y1 = splat<T>(batch.y + 1);
-  let outside = i32x4.splat(0);
-  let n = i32x4.splat(0);
-  let looked = 0;
+  const zero = i32x4.splat(0);
+  const y = batch.y;
+  const y1 = splat<T>(y + 1);
+  const yLess = splat<T>(y - 1);
+  let excluded = batch.excluded;
+  if (excluded) excluded += lane;
+  let outside = zero;
+  let n = zero;
+  let end: usize = 0;
 
-  for (let first = batch.history + lane * sizeof<S>(); looked < days; first += batch.dayBytes) {
-    const own = <usize>(looked++) << 4;
+  for (let first = batch.history + lane * sizeof<S>(); end < rows; first += dayBytes) {
     let least = splat<T>(sizeof<T>() == 2 ? 0x7fff : i32.MAX_VALUE);
-    let largest = i32x4.splat(0);
-    let score = i32x4.splat(0);
-    let window = i32x4.splat(0);
+    let largest = zero;
+    let score = zero;
+    let window = zero;
     let at = first;
-    for (let s = batch.eventSlots; s > 0; s--, at += row) {
-      const wh = reading<S, T>(at);
-      least = lesser<T>(least, wh);
-      if (sizeof<S>() == 4) largest = i32x4.max_s(largest, wh);
-      if (!everyDay) score = plus<T>(score, wh);
+    if (everyDay && sizeof<S>() == 2) {
+      let s = eventSlots;
+      for (; s >= 4; s -= 4, at += row << 2) {
+        least = lesser<T>(least, lesser<T>(lesser<T>(reading<S, T>(at), reading<S, T>(at + row)),
+          lesser<T>(reading<S, T>(at + (row << 1)), reading<S, T>(at + row * 3))));
+      }
+      for (; s > 0; s--, at += row) least = lesser<T>(least, reading<S, T>(at));
+    } else {
+      for (let s = eventSlots; s > 0; s--, at += row) {
+        const wh = reading<S, T>(at);
+        least = lesser<T>(least, wh);
+        if (sizeof<S>() == 4) largest = i32x4.max_s(largest, wh);
+        score = plus<T>(score, wh);
+      }
     }
-    for (let s = batch.windowSlots; s > 0; s--, at += row) {
+    for (let s = windowSlots; s > 0; s--, at += row) {
       const wh = reading<S, T>(at);
       least = lesser<T>(least, wh);
       if (sizeof<S>() == 4) largest = i32x4.max_s(largest, wh);
       window = plus<T>(window, wh);
     }
     let eligible = v128.not(same<T>(least, missing));
-    if (batch.excluded) eligible = v128.and(eligible, same<T>(flag<T>(batch.excluded + <usize>(looked - 1) * batch.stride + lane), i32x4.splat(0)));
+    if (excluded) {
+      eligible = v128.and(eligible, same<T>(flag<T>(excluded), zero));
+      excluded += batch.stride;
+    }
+    window = v128.and(window, eligible);
     if (sizeof<T>() == 2) {
-      const saturated = v128.or(same<T>(score, i32x4.splat(-1)), same<T>(window, i32x4.splat(-1)));
-      outside = v128.or(outside, v128.and(eligible, v128.or(i16x8.shr_s(least, 15), saturated)));
+      const saturated = v128.or(same<T>(v128.and(score, eligible), i32x4.splat(-1)), same<T>(window, i32x4.splat(-1)));
+      outside = v128.or(outside, v128.or(v128.and(least, eligible), saturated)); // the sign says it
     } else if (sizeof<S>() == 4) {
       outside = v128.or(outside, v128.and(eligible, v128.or(i32x4.gt_s(largest, most), i32x4.gt_s(i32x4.neg(most), least))));
     }
     n = v128.sub<T>(n, eligible);
-    v128.store(masks + own, batch.lowDen ? eligible : v128.and(eligible, more<T>(y1, n)));
-    v128.store(scores + own, score);
-    v128.store(windows + own, window);
-    if (batch.lowDen == 0 && v128.all_true<T>(more<T>(n, splat<T>(batch.y - 1)))) break;
+    v128.store(masks + end, refills ? eligible : v128.and(eligible, more<T>(y1, n)));
+    v128.store(scores + end, score);
+    v128.store(windows + end, window);
+    end += 16;
+    if (!refills && <i32>end >= y << 4 && v128.all_true<T>(more<T>(n, yLess))) break;
   }
-  if (sizeof<T>() == 2 && v128.any_true(outside)) return false;
-  if (batch.lowDen) n = sizeof<T>() == 4 ? withoutLowUsage(batch, looked, masks, scores) : n;
-  n = lesser<T>(n, splat<T>(batch.y));
+  if (sizeof<T>() == 2 && v128.bitmask<i16>(outside) != 0) return false;
+  if (sizeof<T>() == 4 && refills) n = withoutLowUsage(batch, end, masks, scores);
+  n = lesser<T>(n, splat<T>(y));
 
-  const dropped = batch.rule == MID ? batch.y - batch.x : 0;
+  const dropped = batch.rule == MID ? y - batch.x : 0;
   const from = (dropped + 1) >> 1;
   let to = v128.sub<T>(n, splat<T>(dropped >> 1));
   if (batch.rule < MID) to = lesser<T>(to, splat<T>(batch.x));
   const enough = v128.and(more<T>(n, splat<T>(batch.minDays - 1)), more<T>(to, splat<T>(from)));
-  if (batch.rule != ALL) rank<T>(masks, scores, looked, from, to, batch.rule == LOW);
+  if (batch.rule != ALL) rank<T>(masks, scores, end, from, to, batch.rule == LOW);
 
-  // c[s] over the selected days, P over their windows.
-  const sums = windows + (<usize>days << 4);
-  let peak = i32x4.splat(0);
-  for (let d: usize = 0; d < <usize>looked; d++) v128.store(masks + (d << 4), v128.and(v128.load(masks + (d << 4)), enough));
-  for (let s: usize = 0; s < <usize>batch.eventSlots; s++) {
-    let sum = i32x4.splat(0);
-    let at = batch.history + s * row + lane * sizeof<S>();
-    for (let mask = masks; mask < masks + (<usize>looked << 4); mask += 16, at += batch.dayBytes) {
-      sum = plus<T>(sum, v128.and(reading<S, T>(at), v128.load(mask)));
+  // c[s] over the selected days, four slots at a time.
+  const sums = windows + rows;
+  let peak = zero;
+  let s = 0;
+  let sum = sums;
+  let slot = batch.history + lane * sizeof<S>();
+  for (; s <= eventSlots - 4; s += 4, slot += row << 2, sum += 64) {
+    let c0 = zero;
+    let c1 = zero;
+    let c2 = zero;
+    let c3 = zero;
+    let at = slot;
+    for (let mask = masks; mask < masks + end; mask += 16, at += dayBytes) {
+      const taken = v128.load(mask);
+      c0 = plus<T>(c0, v128.and(reading<S, T>(at), taken));
+      c1 = plus<T>(c1, v128.and(reading<S, T>(at + row), taken));
+      c2 = plus<T>(c2, v128.and(reading<S, T>(at + (row << 1)), taken));
+      c3 = plus<T>(c3, v128.and(reading<S, T>(at + row * 3), taken));
     }
-    v128.store(sums + (s << 4), sum);
-    peak = sizeof<T>() == 2 ? v128.max<u16>(peak, sum) : i32x4.max_s(peak, i32x4.abs(sum));
+    v128.store(sum, c0);
+    v128.store(sum, c1, 16);
+    v128.store(sum, c2, 32);
+    v128.store(sum, c3, 48);
+    peak = larger<T>(larger<T>(larger<T>(larger<T>(peak, c0), c1), c2), c3);
+  }
+  for (; s < eventSlots; s++, slot += row, sum += 16) {
+    let c = zero;
+    let at = slot;
+    for (let mask = masks; mask < masks + end; mask += 16, at += dayBytes) c = plus<T>(c, v128.and(reading<S, T>(at), v128.load(mask)));
+    v128.store(sum, c);
+    peak = larger<T>(peak, c);
   }
   if (sizeof<T>() == 2 && v128.any_true(same<T>(peak, i32x4.splat(-1)))) return false;
 
-  const pieces = sums + (<usize>batch.eventSlots << 4); // rows: n, k, P, peak, outside; of u16 lanes each twice, low then high
-  let low = i32x4.splat(0);
-  let high = i32x4.splat(0);
-  for (let at: usize = 0; at < <usize>looked << 4; at += 16) {
+  let low = zero;
+  let high = zero;
+  for (let at: usize = 0; at < end; at += 16) {
     const window = v128.and(v128.load(windows + at), v128.load(masks + at));
-    low = i32x4.add(low, sizeof<T>() == 2 ? i32x4.extend_low_i16x8_u(window) : window);
-    if (sizeof<T>() == 2) high = i32x4.add(high, i32x4.extend_high_i16x8_u(window));
+    if (sizeof<T>() == 2) {
+      low = i32x4.add(low, i32x4.extend_low_i16x8_u(window));
+      high = i32x4.add(high, i32x4.extend_high_i16x8_u(window));
+    } else low = i32x4.add(low, window);
   }
+  const pieces = batch.pieces; // rows: n, k, P, peak, outside; of u16 lanes each twice, low then high
   piece<T>(pieces, n);
   piece<T>(pieces + 32, v128.and(v128.sub<T>(to, splat<T>(from)), enough));
   v128.store(pieces + 64, low);
   v128.store(pieces + 80, high);
   piece<T>(pieces + 96, peak);
-  v128.store(pieces + 128, sizeof<T>() == 2 ? i32x4.splat(0) : outside);
-  v128.store(pieces + 144, i32x4.splat(0));
+  v128.store(pieces + 128, sizeof<T>() == 2 ? zero : outside);
+  v128.store(pieces + 144, zero);
   return true;
 }
 
@@ -106,11 +149,11 @@ export function daysOf<S, T>(batch: Batch, lane: usize): bool {
  * S are the first y of the days still eligible. All numbers are integers below 2^53, so f64 compares them exactly.
  * On return the masks hold S; the count of the days still eligible is given back.
  */
-function withoutLowUsage(batch: Batch, days: i32, masks: usize, scores: usize): v128 {
+function withoutLowUsage(batch: Batch, bytes: usize, masks: usize, scores: usize): v128 {
   const y = i32x4.splat(batch.y);
   const lowNum = f64x2.splat(<f64>batch.lowNum);
   const lowDen = f64x2.splat(<f64>batch.lowDen);
-  const end = masks + (<usize>days << 4);
+  const end = masks + bytes;
   while (true) {
     let n = i32x4.splat(0);
     let total = i32x4.splat(0);
@@ -146,8 +189,7 @@ function withoutLowUsage(batch: Batch, days: i32, masks: usize, scores: usize): 
 }
 
 /** Keeps of the candidates in `masks` those whose rank by score, ties to the later day, lies in [from, to). */
-function rank<T>(masks: usize, scores: usize, days: i32, from: i32, to: v128, rising: bool): void {
-  const bytes = <usize>days << 4;
+function rank<T>(masks: usize, scores: usize, bytes: usize, from: i32, to: v128, rising: bool): void {
   // A key per day, larger is first; a day that is no candidate lies below every candidate.
   const none = splat<T>(sizeof<T>() == 2 ? -32768 : MISSING);
   for (let d: usize = 0; d < bytes; d += 16) {
@@ -190,6 +232,13 @@ function plus<T>(a: v128, b: v128): v128 {
 function lesser<T>(a: v128, b: v128): v128 {
   if (sizeof<T>() == 2) return i16x8.min_s(a, b);
   return i32x4.min_s(a, b);
+}
+
+/** Of the sizes of two sums. */
+@inline
+function larger<T>(peak: v128, sum: v128): v128 {
+  if (sizeof<T>() == 2) return i16x8.max_u(peak, sum);
+  return i32x4.max_s(peak, i32x4.abs(sum));
 }
 
 @inline

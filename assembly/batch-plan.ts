@@ -21,11 +21,8 @@ export class Batch {
   capDen: i32;
   floorZero: i32;
   direction: i32;
-  /** Largest |Wh| of a reading, so that no i32 sum can leave its range; and largest denominator, so that no key can. */
+  /** Largest |Wh| of a reading, so that no i32 sum can leave its range. */
   most: i32;
-  largestDenominator: i32;
-  /** Bits that hold a slot's number. */
-  slotBits: i32;
   stride: usize;
   rowBytes: usize;
   dayBytes: usize;
@@ -52,5 +49,11 @@ export class Batch {
   deliveredWh: usize;
   redone: usize;
   redoneCount: i32;
+  /** Rows of 16 bytes: masks, scores, windows [D] of the days, then sums [W]. */
   scratch: usize;
+  /** Rows: what is known of a lane's days (10), then floors, keys and keys in order [W]. */
+  pieces: usize;
+  sums: usize;
+  /** Rows of batch-adjust.ts. */
+  own: usize;
 }

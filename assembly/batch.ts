@@ -18,6 +18,7 @@
 import { estimate } from '.';
 import * as columns from './batch-columns';
 import { batchColumn, batchDayBytes, batchStride } from './batch-columns';
+import { OWN_BYTES } from './batch-adjust';
 import { daysOf } from './batch-days';
 import { Batch } from './batch-plan';
 import { redo } from './batch-redo';
@@ -63,8 +64,6 @@ export function batch(meters: i32, days: i32, eventSlots: i32, windowSlots: i32,
   b.direction = direction;
   const slots = max(eventSlots, windowSlots);
   b.most = min(READING_MAX, (1 << 30) / (y * slots));
-  b.slotBits = max(1, 32 - clz(eventSlots - 1));
-  b.largestDenominator = (1 << (31 - b.slotBits)) - 1;
 
   b.redoneCount = 0;
   if (covered(b)) {
@@ -112,7 +111,10 @@ function lanes(b: Batch, width: i32): void {
 function planned(meters: i32, days: i32, eventSlots: i32, windowSlots: i32, width: i32): Batch {
   const scratch = batchColumn(columns.BATCH_SCRATCH, meters, days, eventSlots, windowSlots, width);
   const b = changetype<Batch>(scratch);
-  b.scratch = (scratch + offsetof<Batch>() + 15) & ~15;
+  b.own = (scratch + offsetof<Batch>() + 15) & ~15;
+  b.scratch = b.own + OWN_BYTES;
+  b.sums = b.scratch + (<usize>days * 3 << 4);
+  b.pieces = b.sums + (<usize>eventSlots << 4);
   b.meters = meters;
   b.days = days;
   b.eventSlots = eventSlots;

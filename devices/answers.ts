@@ -7,7 +7,7 @@ import type { Said } from './pursuit.ts';
 
 const ANSWERS_PER_FACT = 500;
 
-/** What was said, as facts of one event each. */
+/** What was said, as facts of one event each; `because`: the trace they belong to. */
 export function* factsOf(said: readonly Said[], now: Instant) {
   const byEvent = new Map<string, Said[]>();
   for (const one of said) {
@@ -15,13 +15,13 @@ export function* factsOf(said: readonly Said[], now: Instant) {
     byEvent.set(event, [...(byEvent.get(event) ?? []), one]);
   }
   for (const answers of byEvent.values()) {
-    const { discom, eventId } = answers[0]!.instruction;
+    const { discom, eventId, traceparent } = answers[0]!.instruction;
     for (let i = 0; i < answers.length; i += ANSWERS_PER_FACT) {
       const value = create(InstructionAnsweredSchema, {
         eventId,
         answers: answers.slice(i, i + ANSWERS_PER_FACT).map((a) => answerOf(a, now)),
       });
-      yield { discom, key: eventId, body: { case: 'instructionAnswered' as const, value } };
+      yield { discom, key: eventId, body: { case: 'instructionAnswered' as const, value }, because: traceparent };
     }
   }
 }

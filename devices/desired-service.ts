@@ -160,7 +160,7 @@ async function apply(pursuits: Pursuits, discom: string, states: readonly Desire
           found.find((p) => p.instruction.deviceId === state.deviceId && p.instruction.instructionId === state.instructionId);
         const slot = before?.instruction.slot ?? slots.get(state.deviceId) ?? 0;
         if (!before) slots.set(state.deviceId, slot + 1);
-        const instruction = instructionOf(discom, state, slot);
+        const instruction = instructionOf(discom, state, slot, before?.instruction.traceparent ?? state.traceparent);
         if (before && same(before.instruction, instruction)) continue;
         // Other content under the same instruction, an earlier end for one: told anew, unless the device's last word has been said.
         if (before?.closed) continue;
@@ -222,7 +222,7 @@ function desiredFault(state: DesiredState, device: store.DeviceRow | undefined, 
   return null;
 }
 
-function instructionOf(discom: string, state: DesiredState, slot: number): Instruction {
+function instructionOf(discom: string, state: DesiredState, slot: number, traceparent: string): Instruction {
   const valid = { start: Number(state.valid!.startMs), end: Number(state.valid!.endMs) };
   return {
     discom,
@@ -239,6 +239,7 @@ function instructionOf(discom: string, state: DesiredState, slot: number): Instr
     randomEndS: state.randomEndS,
     expiresAt: state.expiresAtMs > 0n ? Number(state.expiresAtMs) : valid.end,
     slot,
+    traceparent,
   };
 }
 

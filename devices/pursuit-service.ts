@@ -55,7 +55,7 @@ export function openPursuits(
   reports: ReportHub,
   holding: Holding,
 ): Pursuits {
-  const { clock, database, facts, log } = deps;
+  const { clock, database, facts, log, trace } = deps;
   const open = new Map<string, Map<string, Pursuit>>();
   const sayings = new Map<string, Saying[]>();
   const touched = new Set<string>();
@@ -150,7 +150,10 @@ export function openPursuits(
               changed.map((pursuit) => pursuit.instruction),
             );
             await store.keepPursuits(tx, changed);
-            for (const fact of factsOf(said, now)) await facts.publish(tx, fact);
+            for (const { because, ...fact } of factsOf(said, now)) {
+              const span = { name: 'devices answered', kind: 'producer', because, about: { 'lachak.event': fact.key } } as const;
+              await trace.span(span, () => facts.publish(tx, fact));
+            }
           });
         }
       } catch (error) {
@@ -172,8 +175,11 @@ export function openPursuits(
       for (const key of sayings.keys()) if (!open.has(key) && !touched.has(key)) sayings.delete(key);
       for (const { action, instruction, ended } of deeds) {
         const driver = driverOf(known.protocolOf(instruction), instruction);
-        if (action === 'send') driver?.apply(instruction, instruction);
-        else driver?.release(instruction, instruction, ended);
+        const { deviceId, traceparent: because } = instruction;
+        const about = { 'lachak.device': deviceId, 'lachak.protocol': known.protocolOf(instruction) };
+        await trace.span({ name: `device is told: ${action}`, kind: 'producer', because, about }, async () =>
+          action === 'send' ? driver?.apply(instruction, instruction) : driver?.release(instruction, instruction, ended),
+        );
       }
       return deeds.length > 0;
     });

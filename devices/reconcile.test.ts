@@ -23,6 +23,7 @@ const instruction: Instruction = {
   randomEndS: 0,
   expiresAt: START + 10 * MINUTE,
   slot: 0,
+  traceparent: '',
 };
 const pursuit = (more: Partial<Pursuit> = {}): Pursuit => ({
   instruction,

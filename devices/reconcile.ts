@@ -21,6 +21,8 @@ export type Instruction = {
   readonly expiresAt: Instant;
   /** Small number, unique among the instructions of its device: OCPP profiles need one. */
   readonly slot: number;
+  /** The trace it belongs to (W3C Trace Context); empty: none. */
+  readonly traceparent: string;
 };
 export type Outcome =
   | 'SENT'

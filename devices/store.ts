@@ -132,6 +132,7 @@ type InstructionRow = {
   random_end_s: number;
   expires_at_ms: bigint;
   slot: number;
+  traceparent: string;
   outcome: Outcome | null;
   proof: number;
   reason: string;
@@ -182,9 +183,9 @@ export async function keepPursuits(db: Queryable, pursuits: readonly Pursuit[]):
   if (pursuits.length === 0) return;
   await db.query(
     `insert into instruction (discom, device_id, instruction_id, event_id, resource_id, start_ms, end_ms, direction, level, max_power_w, setpoint_delta_c,
-       random_start_s, random_end_s, expires_at_ms, slot, outcome, proof, reason, attempts, sent_at_ms, release, before_w, closed)
+       random_start_s, random_end_s, expires_at_ms, slot, outcome, proof, reason, attempts, sent_at_ms, release, before_w, closed, traceparent)
      select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::int[], $10::bigint[], $11::float8[],
-       $12::int[], $13::int[], $14::bigint[], $15::int[], $16::text[], $17::smallint[], $18::text[], $19::int[], $20::bigint[], $21::text[], $22::int[], $23::bool[])
+       $12::int[], $13::int[], $14::bigint[], $15::int[], $16::text[], $17::smallint[], $18::text[], $19::int[], $20::bigint[], $21::text[], $22::int[], $23::bool[], $24::text[])
      on conflict (discom, device_id, instruction_id) do update set start_ms = excluded.start_ms, end_ms = excluded.end_ms, direction = excluded.direction,
        level = excluded.level, max_power_w = excluded.max_power_w, setpoint_delta_c = excluded.setpoint_delta_c, random_start_s = excluded.random_start_s,
        random_end_s = excluded.random_end_s, expires_at_ms = excluded.expires_at_ms, outcome = excluded.outcome, proof = excluded.proof, reason = excluded.reason,
@@ -215,8 +216,9 @@ export async function keepPursuits(db: Queryable, pursuits: readonly Pursuit[]):
         p.release,
         p.beforeW,
         p.closed,
+        i.traceparent,
       ],
-      23,
+      24,
     ),
   );
 }
@@ -316,6 +318,7 @@ const instructionOf = (row: InstructionRow): Instruction => ({
   randomEndS: row.random_end_s,
   expiresAt: Number(row.expires_at_ms),
   slot: row.slot,
+  traceparent: row.traceparent,
 });
 
 // Rows → one array per column, for unnest.

@@ -101,6 +101,7 @@ describe('limits and profiles', () => {
     randomEndS: 0,
     expiresAt: at,
     slot: 50,
+    traceparent: '',
   };
   const setting = { connectorId: 1, stackLevel: 8, phases: 1, transactionId: 4711 };
   test('one for any session, one for the open one, both with their own end', () => {

@@ -25,7 +25,12 @@ import { callRules, directionOf, programmeOf, zoneOf } from './terms.ts';
 const ISSUE_LEAD_MS = 5 * MINUTE;
 
 /** Schedules an event and tells it; answers its id. */
-export async function schedule({ clock, facts }: Deps, tx: Tx, caller: Caller, request: ScheduleEventRequest): Promise<string> {
+export async function schedule(
+  { clock, facts, trace }: Deps,
+  tx: Tx,
+  caller: Caller,
+  request: ScheduleEventRequest,
+): Promise<string> {
   const { discom } = caller;
   const now = clock.now();
   const eventId = request.eventId || derivedId('event', discom, commandScope(caller), request.commandId);
@@ -71,6 +76,7 @@ export async function schedule({ clock, facts }: Deps, tx: Tx, caller: Caller, r
     committedAt: null,
     commitmentDigest: '',
     canonical: '',
+    traceparent: trace.here(),
   };
   await store.insertEvent(tx, discom, event);
   await facts.publish(tx, {

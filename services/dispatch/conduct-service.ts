@@ -32,6 +32,23 @@ export async function conduct(deps: Deps, live: LiveReports, now: Instant): Prom
 
 async function conductOne(deps: Deps, live: LiveReports, discom: string, eventId: string, now: Instant): Promise<void> {
   const event = await store.eventById(deps.database, discom, eventId);
+  const span = {
+    name: 'dispatch conducts',
+    kind: 'internal',
+    because: event?.traceparent ?? '',
+    about: { 'lachak.event': eventId },
+  } as const;
+  await deps.trace.span(span, () => takeSteps(deps, live, discom, eventId, event, now));
+}
+
+async function takeSteps(
+  deps: Deps,
+  live: LiveReports,
+  discom: string,
+  eventId: string,
+  event: store.EventRow | null,
+  now: Instant,
+): Promise<void> {
   if (event?.state === 'SCHEDULED') return commit(deps, discom, event, now);
   // Asked before the transaction: nobody's rows wait for another room.
   const issuing = event?.state === 'COMMITTED' && !event.issued && event.issueAt <= now;

@@ -59,28 +59,37 @@ async function apply(
   const wanted = rows.filter((row) => row.window.end > now);
   if (wanted.length === 0) return refused;
   const direction = event!.direction;
-  const answer = await deps.connect(Devices).apply(
-    {
-      states: wanted.map((row) => {
-        const limit = limits.get(row.resourceId) ?? { ratedW: 0, minPowerW: 0, maxSetpointDeltaC: 0 };
-        const wish = wishFor(row.kind, direction, limit);
-        return {
-          instructionId: row.instructionId,
-          eventId: row.eventId,
-          resourceId: row.resourceId,
-          deviceId: row.deviceId,
-          valid: { startMs: BigInt(row.window.start), endMs: BigInt(row.window.end) },
-          direction: Direction[direction],
-          level: 1,
-          maxPowerW: BigInt(wish.maxPowerW ?? 0),
-          hasMaxPower: wish.maxPowerW !== null,
-          setpointDeltaC: wish.setpointDeltaC,
-          // A device that comes back while the window is open still takes it up.
-          expiresAtMs: BigInt(row.window.end),
-        };
-      }),
-    },
-    { discom },
+  const span = {
+    name: 'dispatch instructs',
+    kind: 'producer',
+    because: event!.traceparent,
+    about: { 'lachak.event': event!.eventId },
+  } as const;
+  const answer = await deps.trace.span(span, () =>
+    deps.connect(Devices).apply(
+      {
+        states: wanted.map((row) => {
+          const limit = limits.get(row.resourceId) ?? { ratedW: 0, minPowerW: 0, maxSetpointDeltaC: 0 };
+          const wish = wishFor(row.kind, direction, limit);
+          return {
+            instructionId: row.instructionId,
+            eventId: row.eventId,
+            resourceId: row.resourceId,
+            deviceId: row.deviceId,
+            valid: { startMs: BigInt(row.window.start), endMs: BigInt(row.window.end) },
+            direction: Direction[direction],
+            level: 1,
+            maxPowerW: BigInt(wish.maxPowerW ?? 0),
+            hasMaxPower: wish.maxPowerW !== null,
+            setpointDeltaC: wish.setpointDeltaC,
+            // A device that comes back while the window is open still takes it up.
+            expiresAtMs: BigInt(row.window.end),
+            traceparent: deps.trace.here(),
+          };
+        }),
+      },
+      { discom },
+    ),
   );
   for (const { instructionId, code, message } of answer.refused) refused.set(instructionId, message || code);
   return refused;

@@ -28,6 +28,8 @@ export type EventRow = {
   readonly committedAt: Instant | null;
   readonly commitmentDigest: string;
   readonly canonical: string;
+  /** The trace it belongs to (W3C Trace Context); empty: none. */
+  readonly traceparent: string;
 };
 export type InstructionRow = {
   readonly eventId: string;
@@ -58,8 +60,9 @@ export type InstructionRow = {
 export async function insertEvent(db: Queryable, discom: string, e: EventRow): Promise<void> {
   await db.query(
     `insert into event (discom, event_id, programme_id, terms_version, state, zone, direction, interval_minutes, start_ms, end_ms,
-       planned_start_ms, planned_end_ms, target_w, area_ids, reason, test, scheduled_at_ms, gate_closure_ms, notice_at_ms, issue_at_ms)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+       planned_start_ms, planned_end_ms, target_w, area_ids, reason, test, scheduled_at_ms, gate_closure_ms, notice_at_ms, issue_at_ms,
+       traceparent)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
     [
       discom,
       e.eventId,
@@ -81,6 +84,7 @@ export async function insertEvent(db: Queryable, discom: string, e: EventRow): P
       e.gateClosureAt,
       e.noticeAt,
       e.issueAt,
+      e.traceparent,
     ],
   );
 }
@@ -265,6 +269,7 @@ type EventSql = {
   committed_at_ms: bigint | null;
   commitment_digest: string;
   canonical: string;
+  traceparent: string;
 };
 
 const eventOf = (row: EventSql): EventRow => ({
@@ -290,4 +295,5 @@ const eventOf = (row: EventSql): EventRow => ({
   committedAt: instant(row.committed_at_ms),
   commitmentDigest: row.commitment_digest,
   canonical: row.canonical,
+  traceparent: row.traceparent,
 });

@@ -8,15 +8,14 @@ import files from '@fastify/static';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import type { Logger } from 'pino';
 import { Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
 import { notFound, Refusal } from '../domain/outcome.ts';
 import type { Tokens } from '../host/auth.ts';
 import type { Config } from '../host/config.ts';
 import { newId, sha256Base64url } from '../host/ids.ts';
-import { CONTENT_TYPE, type Metrics } from '../host/metrics.ts';
+import { CONTENT_TYPE } from '../host/metrics.ts';
 import { metricsGuard } from '../host/metrics-door.ts';
-import type { Connect, Database } from '../host/room.ts';
+import type { Deps } from '../host/room.ts';
 import { identityOf, onBehalfOf, tokenOf } from './identity.ts';
 import { oauthRoutes } from './oauth.ts';
 import { sendProblem } from './problem.ts';
@@ -31,10 +30,10 @@ const JSON_BODY_BYTES = 1024 * 1024;
 const BINARY_FILES = ['application/zstd', 'application/vnd.apache.parquet', 'application/x-parquet'];
 const UPLOAD_BYTES = 4 * 1024 * 1024 * 1024;
 
-export type Parts = { config: Config; connect: Connect; database: Database; tokens: Tokens; metrics: Metrics; log: Logger };
+export type Parts = Pick<Deps, 'config' | 'connect' | 'database' | 'metrics' | 'trace' | 'log'> & { tokens: Tokens };
 
 /** The only HTTP door. It adds no permission: every call travels on its caller's token and the room decides. */
-export async function makeApp({ config, connect, database, tokens, metrics, log }: Parts): Promise<FastifyInstance> {
+export async function makeApp({ config, connect, database, tokens, metrics, trace, log }: Parts): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -97,7 +96,7 @@ export async function makeApp({ config, connect, database, tokens, metrics, log 
   );
   oauthRoutes(app, { database, tokens });
   sessionRoutes(app, { tokens, external: externalProvider(config) });
-  for (const route of routes) addRoute(app, route, { connect, tokens });
+  for (const route of routes) addRoute(app, route, { connect, tokens, trace });
   transferRoutes(app, { connect, tokens });
   const root = consoleFolder();
   // Files under assets/ carry their hash in the name; the page that names them must be asked for anew.
@@ -110,7 +109,11 @@ export async function makeApp({ config, connect, database, tokens, metrics, log 
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, { connect, tokens }: { connect: Connect; tokens: Tokens }): void {
+function addRoute(
+  app: FastifyInstance,
+  route: Route,
+  { connect, tokens, trace }: Pick<Parts, 'connect' | 'tokens' | 'trace'>,
+): void {
   const client = connect(route.service) as unknown as Record<string, (message: unknown, options: unknown) => Promise<never>>;
   app.route({
     method: route.method,
@@ -125,11 +128,16 @@ function addRoute(app: FastifyInstance, route: Route, { connect, tokens }: { con
         default: { description: 'Problem', ...problemReference },
       },
     },
-    handler: async (request) => {
-      await identityOf(request, tokens);
-      const message = requestMessage(route.rpc, request);
-      return toJson(route.rpc.output, await client[route.rpc.localName]!(message, onBehalfOf(request)), {
-        alwaysEmitImplicit: true,
+    handler: (request) => {
+      const because = String(request.headers.traceparent ?? '');
+      // What anybody asks of the house begins here.
+      const span = { name: `${route.method} /api${route.path}`, kind: 'server', because, begins: true } as const;
+      return trace.span(span, async () => {
+        await identityOf(request, tokens);
+        const message = requestMessage(route.rpc, request);
+        return toJson(route.rpc.output, await client[route.rpc.localName]!(message, onBehalfOf(request)), {
+          alwaysEmitImplicit: true,
+        });
       });
     },
   });

@@ -45,8 +45,8 @@ function makeGateway(deps: Deps): Room {
     ],
     start: async () => {
       const tokens = await openTokens(deps.config.folder, deps.config.tokens.keys);
-      const { config, connect, database, metrics, log } = deps;
-      app = await makeApp({ config, connect, database, tokens, metrics, log });
+      const { config, connect, database, metrics, trace, log } = deps;
+      app = await makeApp({ config, connect, database, tokens, metrics, trace, log });
       const address = await app.listen({ host: deps.config.gateway.host, port: deps.config.gateway.port });
       deps.announce('console', address);
     },

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { invalid, Refusal } from '../domain/outcome.ts';
-import { flagOf, settings, variableOf } from './config.ts';
+import { flagOf, variableOf } from './config.ts';
+import { settings } from './settings.ts';
 
 /** What the command line answers to the shell. */
 export const EXIT = { done: 0, no: 1, usage: 2, notStarted: 3, bug: 70 } as const;

@@ -21,18 +21,19 @@ export type Secure = { readonly tls: Tls; readonly as: RoomName; readonly server
  * Connections to the instances of a server, addresses with commas between; all clients share them. Calls go round among the instances
  * that answer and say they are healthy. Nothing is sent before the first call.
  */
-export function openWire(addresses: string, secure: Secure | null = null): Wire {
+export function openWire(addresses: string, secure: Secure | null = null, here: () => string = () => ''): Wire {
   const instances = openInstances(addresses.split(','), secure);
   return {
     client: (service, own) => {
-      const methods = service.methods.map((method) => [method.localName, callerOf(instances, method, { own, secure })]);
+      const methods = service.methods.map((method) => [method.localName, callerOf(instances, method, { own, secure, here })]);
       return Object.fromEntries(methods);
     },
     close: () => instances.close(),
   };
 }
 
-type Authority = { readonly own: Own; readonly secure: Secure | null };
+/** `here`: what goes on as the call is made, for its trace. */
+type Authority = { readonly own: Own; readonly secure: Secure | null; readonly here: () => string };
 
 function callerOf(instances: Instances, method: DescMethod, authority: Authority) {
   const path = pathOf(method);
@@ -122,13 +123,15 @@ function callerOf(instances: Instances, method: DescMethod, authority: Authority
   }
 }
 
-async function metadataFor({ as, discom }: CallOptions, path: string, { own, secure }: Authority): Promise<Metadata> {
+async function metadataFor({ as, discom }: CallOptions, path: string, { own, secure, here }: Authority): Promise<Metadata> {
   if (!as && !discom) throw new RangeError(`${path}: a room's own call must say for which discom it acts`);
   const metadata = new Metadata();
   if (secure) metadata.set('lachak-room', secure.as);
   if (as || !secure) metadata.set('authorization', `Bearer ${as ? as.token : await own(discom!)}`);
   else metadata.set('lachak-discom', discom!);
   metadata.set('lachak-request-id', as?.requestId ?? newId());
+  const traceparent = here();
+  if (traceparent !== '') metadata.set('traceparent', traceparent);
   return metadata;
 }
 

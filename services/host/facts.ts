@@ -18,6 +18,7 @@ import type { Database, FactHandlers, Facts, RoomName } from './room.ts';
 import { openShares, type Shares } from './shares.ts';
 import { inTurn, Signal } from './signal.ts';
 import { type Lag, lagOf, type Standing, standingOf } from './standing.ts';
+import type { Trace } from './trace.ts';
 
 const BATCH = 200;
 const POLL_MS = 500;
@@ -73,6 +74,7 @@ export type FactSetting = {
   readonly sole: boolean;
   /** Null: facts are read where they are kept, and PostgreSQL tells of news. */
   readonly jetstream: JetStream | null;
+  readonly trace: Trace;
   readonly log: Logger;
 };
 type Follow = {
@@ -86,7 +88,7 @@ type Follow = {
  * Facts: an outbox per room, numbered by the relay, handled once in each room that follows. What a follower has handled is said in
  * its own schema, in the transaction of its own work.
  */
-export function openFacts({ databases, host, now, sole, jetstream, log }: FactSetting): FactEngine {
+export function openFacts({ databases, host, now, sole, jetstream, trace, log }: FactSetting): FactEngine {
   const writers = new Map<RoomName, Database>();
   // Rooms that are only read here: their own process numbers their facts, and may be the only one that is let to.
   const elsewhere = new Set<RoomName>();
@@ -125,7 +127,18 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
       const turn = turns.get(room)!;
       return mine.map((follow): Follower => {
         const source = sources.get(follow.upstream)!;
-        return { ...follow, shares: share, source, turn, handled, signal: stopping.signal, log, failure: null, putBack: false };
+        return {
+          ...follow,
+          trace,
+          shares: share,
+          source,
+          turn,
+          handled,
+          signal: stopping.signal,
+          log,
+          failure: null,
+          putBack: false,
+        };
       });
     });
     followers = made.flat();
@@ -185,7 +198,7 @@ export function openFacts({ databases, host, now, sole, jetstream, log }: FactSe
       turns.set(room, turn);
       const numbered = relay.numbered(room);
       return {
-        publish: (tx, fact) => publish(tx, room, now(), fact),
+        publish: (tx, fact) => publish(tx, room, now(), fact, trace.here()),
         follow: (upstream, handlers) => {
           if (follows.some((other) => other.room === room && other.upstream === upstream)) {
             throw new RangeError(`${room} follows ${upstream} twice`);

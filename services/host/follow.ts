@@ -9,6 +9,7 @@ import { PARTITIONS } from './partition.ts';
 import type { Database, FactHandlers, RoomName, Tx } from './room.ts';
 import type { Owned, Share, Shares } from './shares.ts';
 import type { inTurn, Signal } from './signal.ts';
+import type { Trace } from './trace.ts';
 
 /** Where a follower's facts come from: in order within a key, some perhaps twice, none left out for good. */
 export type Source = {
@@ -31,6 +32,7 @@ export type Follower = {
   readonly turn: ReturnType<typeof inTurn>;
   readonly handled: Signal;
   readonly signal: AbortSignal;
+  readonly trace: Trace;
   readonly log: Logger;
   /** Why it does not get on just now, for people. */
   failure: string | null;
@@ -149,15 +151,16 @@ class HandlerFailed extends Error {
 
 /** The work and the share's position in one transaction. False: the epoch has passed, the partition is another process's now. */
 async function take(
-  { upstream, database, handlers, turn, handled }: Follower,
+  follower: Follower,
   carried: Carried,
   share: Share,
   held: ReadonlySet<string>,
   complete: boolean,
 ): Promise<boolean> {
+  const { upstream, database, turn, handled } = follower;
   const { fact, partition } = carried;
   const { position } = fact;
-  const handler = handlerOf(handlers, fact);
+  const handler = handlerOf(follower, fact);
   if (handler) {
     const moved = await turn(() =>
       database.tx(async (tx) => {
@@ -258,7 +261,7 @@ async function giveUp({ upstream, database, turn }: Follower, failed: HandlerFai
 
 /** Handles parked facts whose turn has come, key by key; returns the keys that stay held. */
 async function replay(follower: Follower, owned: Owned): Promise<Set<string>> {
-  const { room, upstream, database, handlers, turn, handled, signal, log } = follower;
+  const { room, upstream, database, turn, handled, signal, log } = follower;
   for (;;) {
     const heads = owned.size === 0 ? [] : await heldIn(database, upstream, [...owned.keys()]);
     const due = heads.filter((head) => head.due);
@@ -273,7 +276,7 @@ async function replay(follower: Follower, owned: Owned): Promise<Set<string>> {
               [upstream, partition, epoch],
             );
             if (mine.length === 0 || !(await forget(tx, upstream, fact.position))) return;
-            await handlerOf(handlers, fact)?.(tx, fact.body.value, fact);
+            await handlerOf(follower, fact)?.(tx, fact.body.value, fact);
           }),
         );
         log.info({ room, upstream, fact: fact.id }, 'a parked fact was handled');
@@ -288,8 +291,12 @@ async function replay(follower: Follower, owned: Owned): Promise<Set<string>> {
 }
 
 type Handler = (tx: Tx, value: unknown, fact: Fact) => Promise<void>;
-const handlerOf = (handlers: FactHandlers, { body }: Fact): Handler | undefined =>
-  body.case === undefined ? undefined : (handlers[body.case] as Handler | undefined);
+function handlerOf({ room, upstream, handlers, trace }: Follower, { body, traceparent }: Fact): Handler | undefined {
+  const handler = body.case === undefined ? undefined : (handlers[body.case] as Handler | undefined);
+  if (!handler || traceparent === '') return handler;
+  const span = { name: `${room} hears ${upstream}: ${body.case}`, kind: 'consumer', because: traceparent } as const;
+  return (tx, value, fact) => trace.span(span, () => handler(tx, value, fact));
+}
 
 const textOf = (error: unknown): string => ((error as Error)?.message ?? String(error)).slice(0, 2000);
 const codeOf = (error: unknown): string => String((error as { code?: string })?.code ?? '');

@@ -12,6 +12,7 @@ import { identify } from './peers.ts';
 import type { Binding, Caller, Role } from './room.ts';
 import { toStatus } from './status.ts';
 import { roomsNamed, type Tls } from './tls.ts';
+import { noTrace, type Trace } from './trace.ts';
 
 export const UNARY_REQUEST_BYTES = 4 * 1024 * 1024;
 export const STREAM_MESSAGE_BYTES = 16 * 1024 * 1024;
@@ -42,6 +43,7 @@ export async function serve(
   log: Logger,
   tls: Tls | null = null,
   called: Called = () => {},
+  trace: Trace = noTrace,
 ): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': STREAM_MESSAGE_BYTES,
@@ -61,6 +63,7 @@ export async function serve(
           running,
           aside,
           called,
+          trace,
           certified: tls !== null,
         }) as never;
     }
@@ -141,6 +144,7 @@ type Handler = (request: unknown, caller: Caller) => Promise<unknown> | AsyncIte
 export type Called = (path: string, code: number, seconds: number | null) => void;
 type Means = {
   called: Called;
+  trace: Trace;
   verify: (token: string) => Promise<Identity>;
   log: Logger;
   running: { unary: number; served: number };
@@ -161,7 +165,7 @@ type Call = AsyncIterable<unknown> & {
   emit(event: 'error', error: unknown): void;
 };
 
-function guarded(method: DescMethod, handler: Handler, { verify, log, running, aside, called, certified }: Means) {
+function guarded(method: DescMethod, handler: Handler, { verify, log, running, aside, called, trace, certified }: Means) {
   const path = pathOf(method);
   const roles = hasOption(method, allow) ? getOption(method, allow).map((role) => WireRole[role].toLowerCase() as Role) : [];
   const streams = method.methodKind === 'server_streaming';
@@ -196,9 +200,12 @@ function guarded(method: DescMethod, handler: Handler, { verify, log, running, a
       const request = method.methodKind === 'client_streaming' ? wellFormed(call) : call.request;
       if (request instanceof Refusal) throw request;
       const caller: Caller = { ...identity, requestId, signal: hangUp.signal };
-      const work = handler(request, caller);
-      if (streams) await writeAll(call, work as AsyncIterable<unknown>, hangUp.signal);
-      else answer!(null, await Promise.race([work, aborted(hangUp.signal)]));
+      if (streams) await writeAll(call, handler(request, caller) as AsyncIterable<unknown>, hangUp.signal);
+      else {
+        const span = { name: path.slice(1), kind: 'server', because: text(call, 'traceparent') } as const;
+        const work = trace.span(span, async () => handler(request, caller));
+        answer!(null, await Promise.race([work, aborted(hangUp.signal)]));
+      }
     } catch (error) {
       const told = tell(error, path, requestId, log);
       code = told.code;

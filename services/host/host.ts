@@ -23,6 +23,7 @@ import { type Dependency, watchDependencies } from './readiness.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
 import { openTls, type Tls } from './tls.ts';
+import { noTrace, type Trace } from './trace.ts';
 import { expectGuarded, openWires, type Wires } from './wires.ts';
 import { openWork, type RoomWork } from './work.ts';
 import { tasksOnStream } from './work-stream.ts';
@@ -66,6 +67,8 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       const lock = await lockFolder(folder);
       open.push('folder lock', async () => lock.release());
     }
+    const trace = await traceOf(config, coming);
+    open.push('traces', () => trace.stop());
     const tokens = await openTokens(folder, config.tokens.keys);
     const served = isServed(config);
     const embedded: Embedded | null = served ? null : await startEmbedded(folder, log, careless);
@@ -88,7 +91,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     let server: GrpcServer | null = null;
     const jetstream = config.nats.url === '' ? null : openJetStream(config, log);
     if (jetstream) open.push('NATS', () => jetstream.stop());
-    const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, jetstream, log });
+    const facts = openFacts({ databases, host: own, now: () => clock!.now(), sole: embedded !== null, jetstream, trace, log });
     const metrics = openMetrics();
     metrics.facts(() => facts.standing());
     metrics.pools(() => databases.use());
@@ -109,7 +112,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const here = rooms.map(({ name }) => name);
     const tls = openTls(config, here);
     expectGuarded(address, tls);
-    const wires = openWires(config, here, tls, tokens);
+    const wires = openWires(config, here, tls, tokens, trace);
     const connectAs =
       (room: string): Connect =>
       (service) =>
@@ -137,6 +140,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
         connect: connectAs(name),
         log: log.child({ room: name }),
         metrics,
+        trace,
         config,
         folder: own,
         announce: (what, address) => announced.set(what, address),
@@ -155,6 +159,7 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       log,
       tls,
       metrics.called,
+      trace,
     );
     server.ready(false);
     open.push('calls', () => server.stop(3000));
@@ -206,6 +211,13 @@ export async function startHost({ config, rooms: coming, log, careless = false }
 
 /** How long a task in hand may take when the process is told to stop; then another instance gets it. */
 const TASK_MS = 2000;
+
+/** Loaded when it is wanted: off, it costs nothing. */
+async function traceOf({ traces }: Config, coming: Start['rooms']): Promise<Trace> {
+  if (traces.endpoint === '') return noTrace;
+  const rooms = (await coming).map(({ name }) => name).join('+');
+  return (await import('./otel.ts')).openTrace(traces, rooms);
+}
 
 /** True when PostgreSQL is a server of somebody else's: other processes may use the same schemas. */
 const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>

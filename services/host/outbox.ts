@@ -83,9 +83,10 @@ export async function publish(
   room: RoomName,
   atMs: Instant,
   { discom, key, body }: Parameters<Facts['publish']>[1],
+  traceparent: string,
 ): Promise<void> {
   if (discom === '' || key === '') throw new RangeError(`a fact of ${room} needs a discom and a key`);
-  const fact = create(FactSchema, { discom, room, atMs: BigInt(atMs), key, format: FORMAT, body });
+  const fact = create(FactSchema, { discom, room, atMs: BigInt(atMs), key, format: FORMAT, traceparent, body });
   // The lock is held until commit: of two transactions with one key, the one that commits first is also written first.
   await tx.query(
     `with turn as materialized (select pg_advisory_xact_lock(hashtextextended($1, 0))),

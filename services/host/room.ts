@@ -4,6 +4,7 @@ import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';
+import type { Trace } from './trace.ts';
 
 /** The rooms that run as processes; `devices` lives beside services/, and is a room like the others. */
 export type RoomName =
@@ -160,6 +161,7 @@ export type Deps = {
   readonly connect: Connect;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly trace: Trace;
   /** The room's part of the validated configuration, and the folder for its files (created, 0700). */
   readonly config: Config;
   readonly folder: string;

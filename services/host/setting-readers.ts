@@ -23,6 +23,8 @@ export const influx = (value: string): string | null => {
   const url = URL.canParse(value) ? new URL(value) : null;
   return /^https?:$/.test(url?.protocol ?? '') && /^\/[^/]+$/.test(url!.pathname) ? value : null;
 };
+export const httpUrl = (value: string): string | null =>
+  value === '' || (/^https?:\/\//.test(value) && URL.canParse(value)) ? value : null;
 export const grpcAddress = (value: string): string | null =>
   value === '' || /^unix:.+/.test(value) || /^[^:]+:\d{1,5}$/.test(value) ? value : null;
 export const grpcAddresses = (value: string): string | null =>

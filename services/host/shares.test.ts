@@ -192,6 +192,7 @@ test('a folder of the version before partitions goes on where it was: nothing lo
           atMs: 1n,
           key,
           format: 1,
+          traceparent: '',
           body: erased(who),
         }),
       );

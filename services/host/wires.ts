@@ -6,6 +6,7 @@ import { type Config, isApart } from './config.ts';
 import { type Own, openWire, type Wire } from './connect.ts';
 import type { RoomName } from './room.ts';
 import type { Tls } from './tls.ts';
+import type { Trace } from './trace.ts';
 
 /** The ways to all rooms: through our own server when they are here, else to where the configuration says. */
 export type Wires = {
@@ -20,7 +21,7 @@ export type Wires = {
   close(): void;
 };
 
-export function openWires(config: Config, here: readonly RoomName[], tls: Tls | null, tokens: Tokens): Wires {
+export function openWires(config: Config, here: readonly RoomName[], tls: Tls | null, tokens: Tokens, trace: Trace): Wires {
   const open = new Map<string, Wire>();
   let own = '';
   const speaker = (as: string): RoomName => {
@@ -29,7 +30,7 @@ export function openWires(config: Config, here: readonly RoomName[], tls: Tls | 
   };
   const wire = (addresses: string, server: RoomName, as: string): Wire => {
     const key = `${addresses} ${server} ${speaker(as)}`;
-    const found = open.get(key) ?? openWire(addresses, tls && { tls, as: speaker(as), server });
+    const found = open.get(key) ?? openWire(addresses, tls && { tls, as: speaker(as), server }, trace.here);
     open.set(key, found);
     return found;
   };

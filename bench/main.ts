@@ -1,5 +1,6 @@
 import { edgeBench } from './edge.ts';
 import { factsBench } from './facts.ts';
+import { importBench } from './import.ts';
 import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
 import { recordBench } from './record.ts';
@@ -13,6 +14,7 @@ type Bench = (print: (line: string) => void) => Promise<unknown>;
 const benches: Readonly<Record<string, Bench>> = {
   kernel: kernelBench,
   ingest: ingestBench,
+  import: importBench,
   facts: factsBench,
   record: recordBench,
   tiles: tilesBench,

@@ -26,6 +26,11 @@ export type MeterDayReadings = {
  * same readings have one digest however they came. Throws RangeError on unequal lengths, fractions or a control character.
  */
 export function meterDayBytes(readings: MeterDayReadings): Uint8Array {
+  return writeMeterDay(readings).slice();
+}
+
+/** As `meterDayBytes`, in memory that the next call writes over: for who hashes one after the other. */
+export function writeMeterDay(readings: MeterDayReadings): Uint8Array {
   const { importWh, exportWh, quality } = readings;
   const slots = importWh.length;
   if (quality.length !== slots || (exportWh !== null && exportWh.length !== slots))
@@ -36,7 +41,8 @@ export function meterDayBytes(readings: MeterDayReadings): Uint8Array {
   if (names.some((name) => /\p{Cc}/u.test(name))) throw new RangeError('a control character in the names of a meter-day');
   const head = encoder.encode(`lachak meter-day 1\n${names.join('\n')}\n`);
   // Two numbers of up to 16 digits and a sign, two commas, a quality and a line end.
-  const bytes = new Uint8Array(head.length + slots * 40);
+  if (scratch.length < head.length + slots * 40) scratch = new Uint8Array(2 * (head.length + slots * 40));
+  const bytes = scratch;
   bytes.set(head);
   let at = head.length;
   for (let slot = 0; slot < slots; slot++) {
@@ -49,10 +55,11 @@ export function meterDayBytes(readings: MeterDayReadings): Uint8Array {
     at = writeInteger(bytes, at, imported === null && exported === null ? 0 : quality[slot]!);
     bytes[at++] = LINE_END;
   }
-  return bytes.slice(0, at);
+  return bytes.subarray(0, at);
 }
 
 const encoder = new TextEncoder();
+let scratch = new Uint8Array(0);
 const COMMA = 44;
 const LINE_END = 10;
 const ZERO = 48;
@@ -64,11 +71,25 @@ function writeInteger(bytes: Uint8Array, at: number, value: number): number {
   if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not a whole number`);
   let rest = Math.abs(value);
   if (value < 0) bytes[at++] = MINUS;
+  if (rest <= 0x7fff_ffff) return writeSmall(bytes, at, rest | 0);
   let digits = 1;
   for (let ten = 10; rest >= ten; ten *= 10) digits++;
   for (let place = at + digits - 1; place >= at; place--) {
     bytes[place] = ZERO + (rest % 10);
     rest = Math.floor(rest / 10);
+  }
+  return at + digits;
+}
+
+/** Integer arithmetic is several times faster, and hardly a reading needs more. */
+function writeSmall(bytes: Uint8Array, at: number, value: number): number {
+  let digits = 1;
+  for (let ten = 10; value >= ten; ten *= 10) digits++;
+  let rest = value;
+  for (let place = at + digits - 1; place >= at; place--) {
+    const tenth = (rest / 10) | 0;
+    bytes[place] = ZERO + rest - tenth * 10;
+    rest = tenth;
   }
   return at + digits;
 }

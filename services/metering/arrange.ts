@@ -43,7 +43,10 @@ const WH_MOST = 2 ** 31 - 1;
 export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: ArrangeInput): Arranged {
   const calendars = meters.map((meter) => (meter ? zoneDays(meter.zone) : null));
   const open = new Map<string, OpenDay>();
-  const lastDay = new Map<string, OpenDay>();
+  /** By meter index: the day its last row was of, and the factor where it never had another. */
+  const lastDay: (OpenDay | undefined)[] = meters.map(() => undefined);
+  const onlyFactor = meters.map((meter) => (meter && meter.links.length > 1 ? 0 : (meter?.links[0]?.factor ?? 1)));
+  let lastGroup = { day: null as OpenDay | null, known: 0, group: 0 };
   const shardKeys = meters.map((meter) => (meter ? `${meter.shard} ${meter.zone} ${meter.intervalMinutes}` : ''));
   const groupOf = new Int32Array(rows.count).fill(-1);
   const slot = new Uint16Array(rows.count);
@@ -55,12 +58,11 @@ export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: Arra
   };
 
   const dayOf = (index: number, meter: KnownMeter, start: Instant): OpenDay => {
-    const shardKey = shardKeys[index]!;
-    const last = lastDay.get(shardKey);
+    const last = lastDay[index];
     if (last !== undefined && last.place.dayStart <= start && start < last.end) return last;
     const calendar = calendars[index]!;
     const day = calendar.dayOf(start);
-    const key = `${shardKey} ${day}`;
+    const key = `${shardKeys[index]} ${day}`;
     let found = open.get(key);
     if (found === undefined) {
       const dayStart = calendar.startOf(day);
@@ -70,7 +72,7 @@ export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: Arra
       found = { place: { shard, zone, intervalMinutes, day, dayStart, slots }, end, groups: new Map() };
       open.set(key, found);
     }
-    lastDay.set(shardKey, found);
+    lastDay[index] = found;
     return found;
   };
 
@@ -103,16 +105,17 @@ export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: Arra
       );
       continue;
     }
-    const factor = stateAt(meter.links, start)?.factor ?? 1;
+    const factor = onlyFactor[index]! || (stateAt(meter.links, start)?.factor ?? 1);
     if (factor !== 1 && !multiply(rows, row, factor)) {
       refuse(row, 'import_wh', 'out_of_range', () => `times the meter's factor ${factor} it is more than ${WH_MOST} Wh`);
       continue;
     }
-    let group = day.groups.get(known);
+    let group = day === lastGroup.day && known === lastGroup.known ? lastGroup.group : day.groups.get(known);
     if (group === undefined) {
       group = groups.push({ place: day.place, knownAt: known, count: 0 }) - 1;
       day.groups.set(known, group);
     }
+    if (day !== lastGroup.day || known !== lastGroup.known) lastGroup = { day, known, group };
     groups[group]!.count++;
     groupOf[row] = group;
     slot[row] = at;

@@ -197,32 +197,44 @@ export function readingsReader(findings: Findings): ReadingsReader {
   };
 }
 
-/** Meter ids by their bytes: FNV-1a into buckets, so that a known id costs no string. */
+/**
+ * Meter ids by their bytes: FNV-1a into buckets, so that a known id costs no string. Files come meter by meter or interval by interval: the
+ * id is most often the last one again, or the one that followed the last one before.
+ */
 function meterIndex(ids: string[]): (bytes: Uint8Array, from: number, to: number) => number {
   const buckets = new Map<number, number[]>();
   const spelled: Uint8Array[] = [];
+  const followers: number[] = [];
   let last = -1;
   const equal = (index: number, bytes: Uint8Array, from: number, to: number): boolean => {
     const known = spelled[index]!;
     if (known.length !== to - from) return false;
-    for (let i = 0; i < known.length; i++) if (known[i] !== bytes[from + i]) return false;
+    for (let i = known.length - 1; i >= 0; i--) if (known[i] !== bytes[from + i]) return false;
     return true;
   };
   return (bytes, from, to) => {
-    if (last >= 0 && equal(last, bytes, from, to)) return last;
+    if (last >= 0) {
+      if (equal(last, bytes, from, to)) return last;
+      const next = followers[last]!;
+      if (next >= 0 && equal(next, bytes, from, to)) {
+        last = next;
+        return last;
+      }
+    }
     let hash = 0x811c9dc5;
     for (let at = from; at < to; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
     const bucket = buckets.get(hash) ?? [];
-    const found = bucket.find((index) => equal(index, bytes, from, to));
-    if (found !== undefined) {
-      last = found;
-      return last;
+    let found = bucket.find((index) => equal(index, bytes, from, to));
+    if (found === undefined) {
+      found = ids.push(textOf(bytes, from, to)) - 1;
+      spelled.push(bytes.slice(from, to));
+      followers.push(-1);
+      bucket.push(found);
+      buckets.set(hash, bucket);
     }
-    last = ids.push(textOf(bytes, from, to)) - 1;
-    spelled.push(bytes.slice(from, to));
-    bucket.push(last);
-    buckets.set(hash, bucket);
-    return last;
+    if (last >= 0) followers[last] = found;
+    last = found;
+    return found;
   };
 }
 

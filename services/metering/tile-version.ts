@@ -1,5 +1,5 @@
 import { merkleRoot } from '../domain/merkle.ts';
-import { meterDayBytes } from '../domain/meter-day.ts';
+import { writeMeterDay } from '../domain/meter-day.ts';
 import {
   type DayColumns,
   emptyColumns,
@@ -54,8 +54,8 @@ export function meterDayDigest(
   slots: MeterSlots,
   sha256: Sha256,
 ): Uint8Array | null {
-  if (slots.quality.every((quality) => quality === 0)) return null;
-  return sha256(meterDayBytes({ meterId, day: day.day, zone: day.zone, intervalMinutes: day.intervalMinutes, ...slots }));
+  if (isBlank(slots.quality)) return null;
+  return sha256(writeMeterDay({ meterId, day: day.day, zone: day.zone, intervalMinutes: day.intervalMinutes, ...slots }));
 }
 
 /** RFC 6962 root over the digests (32 bytes each) of all meter-days present, in ordinal order. */
@@ -66,15 +66,54 @@ export function tileRoot(
   sha256: Sha256,
 ): Uint8Array {
   const leaves: Uint8Array[] = [];
+  const daysOf = daysByMeter(columns);
   for (const [ordinal, meterId] of meterIds.entries()) {
     if (meterId === undefined) continue;
-    const digest = meterDayDigest(day, meterId, slotsOf(columns, ordinal), sha256);
+    const digest = meterDayDigest(day, meterId, daysOf(ordinal), sha256);
     if (digest !== null) leaves.push(digest);
   }
   return merkleRoot(leaves, sha256);
 }
 
+/** Meters whose columns lie side by side: 16 i32 fill a cache line. */
+const ABREAST = 16;
+
+/**
+ * One meter after the other out of columns that lie by interval, in ascending order best; what is answered holds until the next call. A
+ * meter's slots lie far apart, so those of its neighbours are brought along.
+ */
+function daysByMeter(columns: DayColumns): (ordinal: number) => MeterSlots {
+  const { slots, meters } = columns;
+  const importWh = new Int32Array(slots * ABREAST);
+  const exportWh = new Int32Array(slots * ABREAST);
+  const quality = new Uint8Array(slots * ABREAST);
+  let first = -1;
+  return (ordinal) => {
+    if (ordinal >= meters) return slotsOf(columns, ordinal);
+    const start = ordinal - (ordinal % ABREAST);
+    if (start !== first) {
+      first = start;
+      const count = Math.min(ABREAST, meters - start);
+      for (let slot = 0; slot < slots; slot++) {
+        const from = slot * meters + start;
+        for (let i = 0; i < count; i++) {
+          importWh[i * slots + slot] = columns.importWh[from + i]!;
+          exportWh[i * slots + slot] = columns.exportWh[from + i]!;
+          quality[i * slots + slot] = columns.quality[from + i]!;
+        }
+      }
+    }
+    const [from, to] = [(ordinal - start) * slots, (ordinal - start + 1) * slots];
+    return { importWh: importWh.subarray(from, to), exportWh: exportWh.subarray(from, to), quality: quality.subarray(from, to) };
+  };
+}
+
 /** True when a version says anything of a meter: then its file is where that meter-day came by. */
 export function speaksOf(statements: Statements, ordinal: number): boolean {
   return statements.ordinal.includes(ordinal);
+}
+
+function isBlank(quality: Uint8Array): boolean {
+  for (let slot = 0; slot < quality.length; slot++) if (quality[slot] !== 0) return false;
+  return true;
 }

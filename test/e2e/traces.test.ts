@@ -56,18 +56,16 @@ test('one event is one trace: from the request at the gateway over facts and due
   await register(stage);
   const home = homes.find(({ kind }) => kind === 'AC')!;
   const operator = { as: await host.token('operator') };
-  const { secret } = await host
-    .connect(Devices)
-    .provisionDevice(
-      {
-        commandId: 'device',
-        deviceId: `d-${home.id}`,
-        protocol: 'flex/1',
-        organisationId: home.organisation,
-        resourceId: `r-${home.id}`,
-      },
-      operator,
-    );
+  const { secret } = await host.connect(Devices).provisionDevice(
+    {
+      commandId: 'device',
+      deviceId: `d-${home.id}`,
+      protocol: 'flex/1',
+      organisationId: home.organisation,
+      resourceId: `r-${home.id}`,
+    },
+    operator,
+  );
   await consent(stage, nothing);
   await enrol(stage, nothing);
   const { mqttUrl } = await host.connect(Devices).getEndpoints({}, operator);

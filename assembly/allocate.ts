@@ -11,17 +11,13 @@ export const WATER_FILL: i32 = 3;
 export const SELLER_MISSING: u8 = 1;
 export const BUYER_MISSING: u8 = 2;
 
-/** Passes of water_fill. Every pass empties at least the scarcest register but for a few Wh; blocks of real trades end after some tens. */
-const PASSES: i32 = 256;
-
 /*
  * A trade of q Wh draws on the seller's register (export) and on the buyer's (import). Of a register L Wh were metered, Q = sum of its q.
  *   pro rata share   q when Q <= L, else floor(L q / Q), the spare Wh one each to the largest remainders (ties: the earlier trade)
  *   FIFO share       min(q, what the trades before it in the queue left of L)
  *   pro_rata, fifo   settled = min(seller's share, buyer's share): one pass, what a minimum frees is not given again
  *   three_round      1: seller's DISCOM, pro rata; 2: buyer's DISCOM, pro rata, at most round 1; 3: the seller's side follows: settled
- *   water_fill       pro_rata over again with what is left of L and q, among trades with room on both sides, until nothing moves;
- *                    then min(what is left) trade by trade, so that no rounding keeps a Wh from a trade with room on both sides
+ *   water_fill       pro_rata over again with what is left of L and q, among trades with room on both sides, until none is left
  * A missing register counts 0 and marks its trades. No product passes 2^31 * 2^31: 64 bits hold all of it.
  * source: golden RULES section 9.1-2 (pro_rata, fifo); DEG note on allocation and settlement, section 5 (three_round).
  */
@@ -154,7 +150,11 @@ function before(a: i32, b: i32, remainder: usize): bool {
   return x > y || (x == y && a < b);
 }
 
-/** water_fill: all trades are active, `left` is what was metered. */
+/*
+ * water_fill: all trades are active, `left` is what was metered. A pass always moves: a share never falls when q grows, so of the open trades
+ * the one with the largest rest, the earliest of equals, gets a Wh or more from both its registers. It also empties the scarcest register
+ * but for a few Wh, so that passes are some tens, not as many as there are Wh.
+ */
 function fill(trades: i32, registers: i32, quantity: usize, sells: usize, buys: usize, settled: usize): void {
   const left = tradeColumn(columns.LEFT, trades, registers);
   const active = tradeColumn(columns.ACTIVE, trades, registers);
@@ -163,22 +163,18 @@ function fill(trades: i32, registers: i32, quantity: usize, sells: usize, buys: 
   const fromBuyer = tradeColumn(columns.FROM_BUYER, trades, registers);
   memory.copy(rest, quantity, <usize>trades << 2);
   memory.fill(settled, 0, <usize>trades << 2);
-  let n = open(trades, rest, sells, buys, left, active);
-  for (let pass = 0, moved = true; moved && n > 0 && pass < PASSES; pass++) {
+  for (let n = open(trades, rest, sells, buys, left, active); n > 0; n = open(n, rest, sells, buys, left, active)) {
     prorate(n, trades, registers, rest, sells, fromSeller);
     prorate(n, trades, registers, rest, buys, fromBuyer);
-    moved = false;
     for (let i = 0; i < n; i++) {
       const t = load<i32>(active + (<usize>i << 2));
-      const wh = min(load<i32>(fromSeller + (<usize>t << 2)), load<i32>(fromBuyer + (<usize>t << 2)));
-      if (wh > 0) moved = true;
-      move(t, wh, rest, sells, buys, left, settled);
+      const own = <usize>t << 2;
+      const wh = min(load<i32>(fromSeller + own), load<i32>(fromBuyer + own));
+      take(rest + own, wh);
+      take(left + register(sells, t), wh);
+      take(left + register(buys, t), wh);
+      store<i32>(settled + own, load<i32>(settled + own) + wh);
     }
-    n = open(n, rest, sells, buys, left, active);
-  }
-  for (let i = 0; i < n; i++) {
-    const t = load<i32>(active + (<usize>i << 2));
-    move(t, room(t, rest, sells, buys, left), rest, sells, buys, left, settled);
   }
 }
 
@@ -196,12 +192,6 @@ function room(t: i32, rest: usize, sells: usize, buys: usize, left: usize): i32 
   return min(load<i32>(rest + (<usize>t << 2)), min(load<i32>(left + register(sells, t)), load<i32>(left + register(buys, t))));
 }
 
-function move(t: i32, wh: i32, rest: usize, sells: usize, buys: usize, left: usize, settled: usize): void {
-  const own = <usize>t << 2;
-  const s = left + register(sells, t);
-  const b = left + register(buys, t);
-  store<i32>(rest + own, load<i32>(rest + own) - wh);
-  store<i32>(settled + own, load<i32>(settled + own) + wh);
-  store<i32>(s, load<i32>(s) - wh);
-  store<i32>(b, load<i32>(b) - wh);
+function take(from: usize, wh: i32): void {
+  store<i32>(from, load<i32>(from) - wh);
 }

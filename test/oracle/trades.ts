@@ -96,17 +96,17 @@ function waterFill(market: OracleMarket): bigint[] {
       left(market.exports, 'seller', trades[t]!.seller),
       left(market.imports, 'buyer', trades[t]!.buyer),
     );
-  for (let pass = 0; pass < 256; pass++) {
+  for (let open = true; open; ) {
     const wishes = trades.map(({ quantity }, t) => (room(t) > 0n ? quantity - settled[t]! : 0n));
     const rest = (metered: ReadonlyMap<string, bigint | null>, who: 'seller' | 'buyer') =>
       new Map([...metered.keys()].map((meter) => [meter, left(metered, who, meter)] as const));
     const pushed = side(market, rest(market.exports, 'seller'), 'seller', wishes, proRata);
     const pulled = side(market, rest(market.imports, 'buyer'), 'buyer', wishes, proRata);
     const steps = pushed.map((wh, t) => least(wh, pulled[t]!));
-    if (total(steps) === 0n) break;
     for (const [t, step] of steps.entries()) settled[t] = settled[t]! + step;
+    open = total(wishes) > 0n;
+    if (open && total(steps) === 0n) throw new Error('a pass moved nothing though a trade has room on both sides');
   }
-  for (const t of trades.keys()) settled[t] = settled[t]! + room(t);
   return settled;
 }
 

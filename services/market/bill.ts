@@ -43,10 +43,11 @@ export type IndicativeLine = {
 };
 
 /** Bill lines of connections and pools; µ₹ sum to zero, and paise do with the pool `rounding`. */
-export function billLines({ trades }: Settled, { meters }: SettlementRequest): BillLine[] {
+export function billLines({ trades }: Settled, { meters, charges }: SettlementRequest): BillLine[] {
+  const places = new Map(charges.components.map(({ name }, c) => [name, c]));
   const lines = new Map<string, { -readonly [K in keyof BillLine]: BillLine[K] }>();
   const post = (party: BillLine['party'], cycle: CivilDay, component: string, wh: number | null, micros: MicroRupees) => {
-    const key = JSON.stringify([cycle, party.kind, party.id, component]);
+    const key = `${cycle} ${party.kind} ${places.get(component)} ${party.id}`; // names with spaces come last
     const line = lines.get(key);
     if (!line) lines.set(key, { party, cycle, component, wh, micros, paise: 0n });
     else {
@@ -137,9 +138,10 @@ function indicativeLine(
 /** Metered and traded Wh by meter, cycle and slot, over all readings that were given. */
 function meterSums({ trades }: Settled, { charges, readings }: SettlementRequest, zone: ZoneDays): MeterSums[] {
   const placeOf = calendar(charges, zone);
+  const slots = charges.slots.map(({ name }) => name); // −1: the time that no slot names
   const sums = new Map<string, MeterSums>();
   const at = (meterId: string, cycle: CivilDay, slot: string): MeterSums => {
-    const key = JSON.stringify([meterId, cycle, slot]);
+    const key = `${cycle} ${slots.indexOf(slot)} ${meterId}`;
     const known = sums.get(key) ?? {
       ...{ meterId, cycle, slot, importWh: null, exportWh: null, boughtWh: 0, soldWh: 0, awaiting: false },
     };

@@ -1,13 +1,12 @@
 import { type Rational, rational } from '../domain/rational.ts';
-import { fault, path, shown } from './fields.ts';
-import type { JsonObject } from './json.ts';
+import { type Fields, fault, path, shown } from './fields.ts';
 
 /** A JSON number is read by its shortest decimal: 0.42 means 42/100, never the double beside it. */
 const textOf = (value: unknown): string | null =>
   typeof value === 'string' ? value : typeof value === 'number' ? String(value) : null;
 
 /** A decimal with at most `places` digits after the point, as an integer of its last place: `5.4` with 6 places is 5400000. */
-export function readDecimal(fields: JsonObject, name: string, at: string, places: number, least: bigint, most: bigint): bigint {
+export function readDecimal(fields: Fields, name: string, at: string, places: number, least: bigint, most: bigint): bigint {
   const value = fields.get(name);
   const parts = /^(-?)(\d{1,15})(?:\.(\d{1,15}))?$/.exec(textOf(value) ?? '');
   const digits = parts?.[3] ?? '';
@@ -27,7 +26,7 @@ export function readDecimal(fields: JsonObject, name: string, at: string, places
 const SMALL = 2n ** 30n;
 
 /** `0.05`, `-2` or `1/3` without loss; numerator and denominator at most 2³⁰, as the core admits. */
-export function readFraction(fields: JsonObject, name: string, at: string): Rational {
+export function readFraction(fields: Fields, name: string, at: string): Rational {
   const value = fields.get(name);
   const text = textOf(value) ?? '';
   const decimal = /^(-?)(\d{1,10})(?:\.(\d{1,10}))?$/.exec(text);

@@ -7,6 +7,9 @@ import type { JsonObject, JsonValue } from './json.ts';
  * names the field and shows what was found. A field of CSV is text; an empty one is absent.
  */
 
+/** A row of a table or an object of JSON, whose fields are asked for by name. */
+export type Fields = Pick<JsonObject, 'get' | 'has'>;
+
 /** Wh of one register or trade in one block. */
 export const WH_MAX = 2 ** 30;
 
@@ -24,7 +27,7 @@ export function readList(value: JsonValue | undefined, at: string): readonly Jso
   return value;
 }
 
-export function readText(fields: JsonObject, name: string, at: string): string {
+export function readText(fields: Fields, name: string, at: string): string {
   const value = fields.get(name);
   if (typeof value !== 'string' || value === '') throw fault(path(at, name), `must be a text, not ${shown(value)}`);
   if (value.length > 200) throw fault(path(at, name), `has ${value.length} characters, more than 200`);
@@ -32,7 +35,7 @@ export function readText(fields: JsonObject, name: string, at: string): string {
 }
 
 /** A whole number, as JSON number or as text of digits. */
-export function readWhole(fields: JsonObject, name: string, at: string, least: number, most: number): number {
+export function readWhole(fields: Fields, name: string, at: string, least: number, most: number): number {
   const value = fields.get(name);
   const whole = typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value;
   if (typeof whole !== 'number' || !Number.isInteger(whole) || whole < least || whole > most)
@@ -41,18 +44,18 @@ export function readWhole(fields: JsonObject, name: string, at: string, least: n
 }
 
 /** As `readWhole`; null, absent or empty is null. */
-export function readWholeOrNull(fields: JsonObject, name: string, at: string, least: number, most: number): number | null {
+export function readWholeOrNull(fields: Fields, name: string, at: string, least: number, most: number): number | null {
   return absent(fields.get(name)) ? null : readWhole(fields, name, at, least, most);
 }
 
-export function readBoolean(fields: JsonObject, name: string, at: string): boolean {
+export function readBoolean(fields: Fields, name: string, at: string): boolean {
   const value = fields.get(name);
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
   throw fault(path(at, name), `must be true or false, not ${shown(value)}`);
 }
 
-export function readOneOf<const T extends string>(fields: JsonObject, name: string, at: string, words: readonly T[]): T {
+export function readOneOf<const T extends string>(fields: Fields, name: string, at: string, words: readonly T[]): T {
   const value = fields.get(name);
   const found = words.find((word) => word === value);
   if (found === undefined) throw fault(path(at, name), `must be one of ${words.join(', ')}, not ${shown(value)}`);
@@ -60,7 +63,7 @@ export function readOneOf<const T extends string>(fields: JsonObject, name: stri
 }
 
 /** An ISO-8601 instant that says its offset. */
-export function readInstant(fields: JsonObject, name: string, at: string): Instant {
+export function readInstant(fields: Fields, name: string, at: string): Instant {
   const value = fields.get(name);
   const instant = typeof value === 'string' ? instantOf(value) : null;
   if (instant === null)
@@ -93,7 +96,7 @@ function instantOf(text: string): Instant | null {
   const parts = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.\d{1,3})?)?(Z|([+-])(\d\d):([0-5]\d))$/.exec(text);
   if (!parts) return null;
   const day = Date.parse(`${parts[1]}T00:00:00Z`);
-  if (Number.isNaN(day) || new Date(day).toISOString().slice(0, 10) !== parts[1]) return null; // 31 February
+  if (Number.isNaN(day) || new Date(day).getUTCDate() !== Number(parts[1]!.slice(8))) return null; // 31 February
   const offset = parts[5] === 'Z' ? 0 : (Number(parts[7]) * 60 + Number(parts[8])) * (parts[6] === '-' ? -1 : 1);
   return day + (Number(parts[2]) * 60 + Number(parts[3]) - offset) * MINUTE + Number(parts[4] ?? 0) * 1000;
 }

@@ -2,8 +2,19 @@ import { type Instant, iso, MINUTE } from '../domain/interval.ts';
 import type { MicroRupees } from '../domain/money.ts';
 import type { Row } from './csv.ts';
 import { readDecimal } from './decimal.ts';
-import { absent, fault, path, readInstant, readOneOf, readText, readWhole, readWholeOrNull, shown, WH_MAX } from './fields.ts';
-import type { JsonObject } from './json.ts';
+import {
+  absent,
+  type Fields,
+  fault,
+  path,
+  readInstant,
+  readOneOf,
+  readText,
+  readWhole,
+  readWholeOrNull,
+  shown,
+  WH_MAX,
+} from './fields.ts';
 
 /** A trade of one block. */
 export type TradeRow = {
@@ -15,7 +26,7 @@ export type TradeRow = {
   readonly priceMicrosPerKwh: MicroRupees;
   readonly tradeTime: Instant;
   /** All of the row, for conditions on columns of the user's own. */
-  readonly fields: JsonObject;
+  readonly fields: Fields;
 };
 
 export type TradeBook = { readonly blockMinutes: number; readonly trades: readonly TradeRow[] };
@@ -26,7 +37,7 @@ export type MeterRow = {
   /** What the DISCOM takes and gives for the rest; null = not said. */
   readonly retailMicrosPerKwh: MicroRupees | null;
   readonly feedinMicrosPerKwh: MicroRupees | null;
-  readonly fields: JsonObject;
+  readonly fields: Fields;
 };
 
 /** Wh by meter and start of the interval; null = missing. */
@@ -67,7 +78,7 @@ export function readTrades(rows: Iterable<Row>): TradeBook {
   return { blockMinutes, trades };
 }
 
-function readTrade(fields: JsonObject, at: string): TradeRow {
+function readTrade(fields: Fields, at: string): TradeRow {
   const seller = readText(fields, 'seller', at);
   const buyer = readText(fields, 'buyer', at);
   if (seller === buyer) throw fault(path(at, 'buyer'), `${shown(buyer)} is the seller too`);
@@ -155,7 +166,7 @@ export function readReadings(
   return { minutes: step, byMeter };
 }
 
-function readRegisters(fields: JsonObject, at: string): Registers {
+function readRegisters(fields: Fields, at: string): Registers {
   const read = {
     importWh: readWholeOrNull(fields, 'import_wh', at, 0, WH_MAX),
     exportWh: readWholeOrNull(fields, 'export_wh', at, 0, WH_MAX),

@@ -276,14 +276,14 @@ test('CSV gives back what was written', () => {
     fc.property(fc.array(fc.tuple(field, field), { minLength: 1, maxLength: 5 }), fc.constantFrom('\n', '\r\n'), (rows, end) => {
       const quoted = (value: string) => `"${value.replaceAll('"', '""')}"`;
       const text = ['a,b', ...rows.map((row) => row.map(quoted).join(','))].join(end);
-      expect([...csvRows('t', text)].map(({ fields }) => [...fields.values()])).toEqual(rows);
+      expect([...csvRows('t', text)].map(({ fields }) => [fields.get('a'), fields.get('b')])).toEqual(rows);
     }),
     { numRuns: 500 },
   );
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom('a', ',', '"', '\n', '\r', '') }), (text) => {
       try {
-        expect([...csvRows('t', `a,b\n${text}`)].every(({ fields }) => fields.size === 2)).toBe(true);
+        expect([...csvRows('t', `a,b\n${text}`)].every(({ fields }) => typeof fields.get('b') === 'string')).toBe(true);
       } catch (error) {
         expect(error).toBeInstanceOf(Refusal);
       }

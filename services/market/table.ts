@@ -32,17 +32,19 @@ export function answerTables({ request, settled, energy, lines, indicative }: An
     table(
       'Energy, kWh (binding)',
       ['connection', 'cycle', 'slot', '>import', '>bought', '>from DISCOM', '>export', '>sold', '>to DISCOM', ''],
-      energy.map((line) => [
+      energy,
+      (line) => [
         ...[line.connectionId, line.cycle, line.slot, kWh(line.importWh), kWh(line.boughtWh), kWh(line.residualImportWh)],
         ...[kWh(line.exportWh), kWh(line.soldWh), kWh(line.residualExportWh), line.awaiting ? AWAITING : ''],
-      ]),
+      ],
     ),
     table(
       'Bill lines (each rounded once; + receives, − pays; together zero)',
       ['party', 'cycle', 'component', '>kWh', '>amount'],
-      lines.map(({ party, cycle, component, wh, paise }) => [
+      lines,
+      ({ party, cycle, component, wh, paise }) => [
         ...[party.kind === 'pool' ? `(${party.id})` : party.id, cycle, component, wh === null ? '' : kWh(wh), amount(paise)],
-      ]),
+      ],
     ),
   );
   if (indicative.length > 0)
@@ -50,33 +52,33 @@ export function answerTables({ request, settled, energy, lines, indicative }: An
       table(
         "Residual energy at the DISCOM's tariff (INDICATIVE: the DISCOM's own bill holds)",
         ['connection', 'cycle', 'leg', '>kWh', '>amount'],
-        indicative.map(({ connectionId, cycle, leg, wh, paise }) => [connectionId, cycle, leg, kWh(wh), amount(paise)]),
+        indicative,
+        ({ connectionId, cycle, leg, wh, paise }) => [connectionId, cycle, leg, kWh(wh), amount(paise)],
       ),
     );
   parts.push(
-    table(
-      'The methods compared, kWh',
-      ['method', '>settled', '>stranded'],
-      METHODS.map((method) => [method, kWh(byMethod[method]), kWh(byMethod.water_fill - byMethod[method])]),
-    ),
+    table('The methods compared, kWh', ['method', '>settled', '>stranded'], METHODS, (method) => [
+      method,
+      kWh(byMethod[method]),
+      kWh(byMethod.water_fill - byMethod[method]),
+    ]),
     table(
       'Trades, kWh',
       ['trade', 'block', 'seller', 'buyer', '>contracted', '>of seller', '>of buyer', '>settled', '>delivered', ''],
-      trades
-        .slice(0, ROWS_SHOWN + 1)
-        .map((own) => [
-          ...[own.trade.id, moment(own.trade.blockStart), own.trade.seller, own.trade.buyer, kWh(own.trade.quantityWh)],
-          ...[kWh(own.sellerAllocatedWh), kWh(own.buyerAllocatedWh), kWh(own.settledWh), kWh(own.deliveredWh)],
-          [own.awaiting ? AWAITING : '', ...own.waived.map((name) => `${name} waived`)].filter(Boolean).join(', '),
-        ]),
+      trades,
+      (own) => [
+        ...[own.trade.id, moment(own.trade.blockStart), own.trade.seller, own.trade.buyer, kWh(own.trade.quantityWh)],
+        ...[kWh(own.sellerAllocatedWh), kWh(own.buyerAllocatedWh), kWh(own.settledWh), kWh(own.deliveredWh)],
+        [own.awaiting ? AWAITING : '', ...own.waived.map((name) => `${name} waived`)].filter(Boolean).join(', '),
+      ],
     ),
   );
   return `${parts.join('\n\n')}\n`;
 }
 
 /** Columns as wide as their widest cell; a head that begins with > is set right. A long table is cut and says so. */
-function table(title: string, heads: readonly string[], all: readonly (readonly string[])[]): string {
-  const rows = all.slice(0, ROWS_SHOWN);
+function table<T>(title: string, heads: readonly string[], all: readonly T[], rowOf: (item: T) => readonly string[]): string {
+  const rows = all.slice(0, ROWS_SHOWN).map(rowOf);
   const right = heads.map((head) => head.startsWith('>'));
   const cells = [
     heads.map((head) => head.replace('>', '')),

@@ -2,6 +2,8 @@ import type { Instant, Interval } from '../domain/interval.ts';
 import { Refusal } from '../domain/outcome.ts';
 import type { Rational } from '../domain/rational.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import { type ContractEvidence, type FirmServiceLevel, holdToFirmLevel, type Nominated, takeNomination } from './contracted.ts';
+import { type ControlEvidence, type ControlGroup, compareGroups } from './control-group.ts';
 import { type DayMatching, type DayMatchingEvidence, matchDays } from './day-matching.ts';
 import { type DegreeHours, type DegreeHoursEvidence, regressDegreeHours } from './degree-hours.ts';
 import type { Kernel } from './kernel.ts';
@@ -21,10 +23,16 @@ import { regressTimeOfWeek, type TimeOfWeek, type TimeOfWeekEvidence } from './t
  */
 
 /** A method with all its numbers. */
-export type MethodSpec = DayMatching | DegreeHours | TimeOfWeek | SessionBaseline;
+export type MethodSpec = DayMatching | DegreeHours | TimeOfWeek | SessionBaseline | ControlGroup | Nominated | FirmServiceLevel;
 
 /** What a method rests on beside the readings, in its own words. */
-export type Evidence = DayMatchingEvidence | DegreeHoursEvidence | TimeOfWeekEvidence | SessionEvidence;
+export type Evidence =
+  | DayMatchingEvidence
+  | DegreeHoursEvidence
+  | TimeOfWeekEvidence
+  | SessionEvidence
+  | ControlEvidence
+  | ContractEvidence;
 
 /** Days as one area has them. */
 export type AreaCalendar = {
@@ -92,6 +100,9 @@ const methods: { readonly [K in MethodSpec['kind']]: Method<K> } = {
   degree_hours: regressDegreeHours,
   time_of_week: regressTimeOfWeek,
   ev_session: settleSessions,
+  control_group: compareGroups,
+  nominated: takeNomination,
+  firm_service_level: holdToFirmLevel,
 };
 
 /** The one door to all methods. Never throws for a spec, window or reading: every meter gets a status and a reason. */

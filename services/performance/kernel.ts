@@ -1,5 +1,6 @@
 import { type Rational, rational } from '../domain/rational.ts';
 import { type BatchCore, type BatchKernel, batchKernel } from './batch.ts';
+import { type ControlCore, type ControlKernel, controlKernel } from './control-kernel.ts';
 import { DIRECTION, KIND, SELECT } from './core-words.ts';
 import { type FamilyCore, type FamilyInput, matchDays } from './family-kernel.ts';
 import { type SessionCore, type SessionKernel, sessionKernel } from './session-kernel.ts';
@@ -20,6 +21,7 @@ export type Kernel = {
   readonly batch: BatchKernel;
   readonly weather: WeatherKernel;
   readonly sessions: SessionKernel;
+  readonly control: ControlKernel;
 };
 
 /** Columns: lane (settlement point) fastest. A slot row is a W event slot first, then the A slots of the adjustment window. */
@@ -138,7 +140,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore;
+  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore & ControlCore;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
@@ -147,6 +149,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
     batch: batchKernel(exports, coreTerms, (input) => estimate(exports, input)),
     weather: weatherKernel(exports),
     sessions: sessionKernel(exports),
+    control: controlKernel(exports),
   };
 }
 

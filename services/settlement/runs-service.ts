@@ -25,7 +25,7 @@ import type { Measured } from './payload.ts';
 import { creditKeys, dueBefore, dueOf, type Figures, figuresOfRun, statementsOf } from './run-rows.ts';
 import { type Settlement, settle } from './settle.ts';
 import { atCutOff, differs, nextRun, stageNumber } from './stages.ts';
-import { figuresOf, lineJson, participantPayload } from './statement.ts';
+import { FORMAT, figuresOf, lineJson, participantPayload } from './statement.ts';
 import { contextOf, leafOf, statementId } from './statements-service.ts';
 import * as statements from './statements-store.ts';
 import * as store from './store.ts';
@@ -134,7 +134,7 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
 
     const summary = figuresOfRun(settlement, before, changed.length);
     const loggedAt = (await money.logEntry(database, discom, 'commitment', event.eventId))?.atMs ?? 0;
-    const context = contextOf(event, run, summary, loggedAt);
+    const context = contextOf(event, { ...run, format: FORMAT }, summary, loggedAt);
     const salts = await saltsOf(
       discom,
       points.map((point) => point.participantId),
@@ -191,6 +191,7 @@ export function runWork({ clock, database, facts, connect, log }: Deps, key: () 
         rootJws,
         points: settled.length,
         figures: canonicalJson(summary as unknown as Json),
+        format: FORMAT,
       });
       await store.passStage(tx, event, run.stage, run.asOfMs, dueAfter(event, terms));
       if (terms.netting === 'NET_CYCLE') await touchCycle(tx, event, terms, now);

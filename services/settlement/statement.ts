@@ -15,6 +15,8 @@ export const FORMAT = 2;
 
 /** What all statements of one run share. */
 export type RunContext = {
+  /** The format that its statements were first made in. */
+  readonly format: number;
   readonly discom: string;
   readonly event: {
     readonly eventId: string;
@@ -105,8 +107,8 @@ export const counterpartyPayload = (
 };
 
 const head = (statementId: string, context: RunContext, kind: PartyKind, partyId: string) => {
-  const { discom, event, run, terms, termsDigest, zone, calendar } = context;
-  return { format: FORMAT, statementId, discom, party: { kind, id: partyId }, event, run, terms, termsDigest, zone, calendar };
+  const { format, discom, event, run, terms, termsDigest, zone, calendar } = context;
+  return { format, statementId, discom, party: { kind, id: partyId }, event, run, terms, termsDigest, zone, calendar };
 };
 
 /** A line as a participant's statement prints it: exact fractions beside integers, money as decimal strings. */

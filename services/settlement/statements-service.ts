@@ -36,6 +36,7 @@ export function contextOf(
   const { eventId, programmeId, termsVersion, startMs, endMs, noticeAtMs, committedAtMs, commitmentDigest } = event;
   const { runId, stage, version, supersedes, asOfMs, coreSha256 } = run;
   return {
+    format: run.format,
     discom: event.discom,
     event: {
       ...{ eventId, programmeId, termsVersion, startMs, endMs, noticeAtMs, committedAtMs, commitmentDigest, loggedAtMs },

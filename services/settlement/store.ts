@@ -49,6 +49,8 @@ export type RunRow = {
   readonly rootJws: string;
   readonly points: number;
   readonly figures: string;
+  /** Of its statements; set when it is closed. */
+  readonly format: number;
 };
 
 const eventColumns = `discom, event_id as "eventId", programme_id as "programmeId", terms_version as "termsVersion",
@@ -58,7 +60,7 @@ const eventColumns = `discom, event_id as "eventId", programme_id as "programmeI
   due_at_ms::float8 as "dueAtMs", version, newest_run as "newestRun", open_run as "openRun"`;
 const runColumns = `discom, run_id as "runId", event_id as "eventId", version, stage, stage_reached as "stageReached",
   min_coverage_ppm as "minCoveragePpm", as_of_ms::float8 as "asOfMs", opened_at_ms::float8 as "openedAtMs",
-  closed_at_ms::float8 as "closedAtMs", state, supersedes, shards, core_sha256 as "coreSha256", root, root_jws as "rootJws", points, figures`;
+  closed_at_ms::float8 as "closedAtMs", state, supersedes, shards, core_sha256 as "coreSha256", root, root_jws as "rootJws", points, figures, format`;
 
 export type Committed = Pick<
   EventRow,
@@ -172,7 +174,7 @@ export async function openRun(
   tx: Tx,
   run: Omit<
     RunRow,
-    'stageReached' | 'closedAtMs' | 'state' | 'shards' | 'coreSha256' | 'root' | 'rootJws' | 'points' | 'figures'
+    'stageReached' | 'closedAtMs' | 'state' | 'shards' | 'coreSha256' | 'root' | 'rootJws' | 'points' | 'figures' | 'format'
   >,
 ): Promise<void> {
   await tx.query(
@@ -238,12 +240,12 @@ export const listRuns = (
     [discom, eventId, after, size],
   );
 
-export type Closing = Pick<RunRow, 'root' | 'rootJws' | 'points' | 'figures'>;
+export type Closing = Pick<RunRow, 'root' | 'rootJws' | 'points' | 'figures' | 'format'>;
 export async function closeRun(tx: Tx, run: RunRow, at: Instant, closing: Closing): Promise<void> {
-  const { root, rootJws, points, figures } = closing;
+  const { root, rootJws, points, figures, format } = closing;
   await tx.query(
-    `update run set state = 'closed', closed_at_ms = $3, root = $4, root_jws = $5, points = $6, figures = $7 where discom = $1 and run_id = $2`,
-    [run.discom, run.runId, at, root, rootJws, points, figures],
+    `update run set state = 'closed', closed_at_ms = $3, root = $4, root_jws = $5, points = $6, figures = $7, format = $8 where discom = $1 and run_id = $2`,
+    [run.discom, run.runId, at, root, rootJws, points, figures, format],
   );
   await tx.query('update event set newest_run = $3, version = $4 where discom = $1 and event_id = $2', [
     run.discom,

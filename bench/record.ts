@@ -23,6 +23,7 @@ const DAYS = 6;
 const DAY = 86_400_000;
 const START = Date.parse('2026-05-01T18:30:00Z');
 const DISCOM = 'BRPL';
+const KEPT = { fold: false, voided: false, removedAt: null, namedAt: null };
 const ROUNDS = 15;
 /** Not counted: a room that reads its record has run for longer than its code takes to be compiled. */
 const WARM_UP = 4;
@@ -150,7 +151,8 @@ function versionOf(day: number, columns: DayColumns): { row: TileRow; bytes: Uin
   const bytes = encodeBase(name, columns);
   const digest = sha256Hex(bytes);
   const path = tilePath(DISCOM, { ...place, version: 1, digest });
-  const of = { zone: 'Asia/Kolkata', delta: false, merkleRoot: '', correction: false, handOff: '', signer: '' };
+  const of = { zone: 'Asia/Kolkata', delta: false, merkleRoot: '', correction: false, handOff: '', signer: '', ...KEPT };
+
   return { row: { ...name, ...of, path, digest, statements: SLOTS * METERS, receivedAt: name.knownAt }, bytes };
 }
 

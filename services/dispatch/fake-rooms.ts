@@ -141,6 +141,8 @@ export function fakeMetering() {
           exportReadings: nothing,
           checkReadings: nothing,
           projectReadings: nothing,
+          compactReadings: nothing,
+          retainReadings: nothing,
           getSupply: async ({ connectionIds }) => {
             if (connectionIds.some((id) => cursed.has(id))) throw new Error('a bug');
             const out = connectionIds.filter((id) => dark.has(id));

@@ -11,6 +11,7 @@ export type FindingCode =
   | 'no_such_register'
   | 'off_grid'
   | 'future'
+  | 'too_late'
   | 'duplicate'
   | 'implausible'
   | 'spike'

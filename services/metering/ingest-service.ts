@@ -8,13 +8,15 @@ import { sha256, sha256Hex } from '../host/ids.ts';
 import type { Deps, Tx } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { arrange, type Group, type TilePlace } from './arrange.ts';
+import { voidFolds } from './compaction-store.ts';
 import { FINDINGS_KEPT, type FindingRow, type Findings, noFindings } from './findings.ts';
+import { groundFor } from './fold.ts';
 import { type KnownMeter, stateAt } from './known.ts';
 import { type Member, merge } from './merge.ts';
 import { areasOf, connectionsNamed, metersNamed, metersOfShard } from './places-store.ts';
 import type { ReadingStore, Version } from './reading-store.ts';
 import type { Rows } from './rows.ts';
-import { addTiles, holdReadings, supplyWithin, type TileRow, tilePath, tilesOf } from './store.ts';
+import { addTiles, holdReadings, placeOf, supplyWithin, type TileRow, tilePath, tilesOf } from './store.ts';
 import { areaPath, supplyOf } from './supply.ts';
 import { encodeVersion, tileRoot } from './tile-version.ts';
 import { LIMITS } from './vee.ts';
@@ -93,9 +95,16 @@ export async function ingest(
       for (const [place, ofPlace] of byPlace(groups)) {
         const { members, count, ids } = world.shard(place);
         const stored = world.tiles(place);
-        const day = await dayBefore(readings, discom, stored, place, count);
+        const lowest = ofPlace.reduce((least, { knownAt: at }) => Math.min(least, at), now);
+        const ground = groundFor(stored, lowest);
+        const day = await dayBefore(readings, discom, ground.rows, place, count);
         const sums = daySums(rows, meters, place);
         for (const group of ofPlace) {
+          if (group.knownAt < ground.floor) {
+            report.rejected += group.rows.length;
+            tooLate(group, rows, ground.floor, findings);
+            continue;
+          }
           const isFirst = day.advanceTo(group.knownAt);
           const explained = (ordinal: number, at: number): boolean => world.explained(place, ordinal, at);
           const merged = merge({
@@ -144,6 +153,7 @@ export async function ingest(
             handOff: delivery.handOff,
             signer: delivery.signer,
             receivedAt: now,
+            ...{ fold: false, voided: false, removedAt: null, namedAt: null },
           };
           written.push(row);
           waiting.push({ row, bytes });
@@ -159,6 +169,8 @@ export async function ingest(
       if (waiting.length > 0) await readings.keep(discom, waiting);
       killPoint('metering.before_commit');
       if (written.length > 0) await addTiles(tx, discom, written);
+      // A version known before a fold is not in it: what the fold stands for is read again instead.
+      if (written.length > 0) await voidFolds(tx, discom, written);
       for (const tile of written) await publishTile(deps, tx, discom, tile);
       report.findings = findings.first;
       report.counts = Object.fromEntries(findings.counts);
@@ -180,6 +192,17 @@ export const hashing = (): { add(bytes: Uint8Array): void; hex(): string } => {
   const hash = createHash('sha256');
   return { add: (bytes) => void hash.update(bytes), hex: () => hash.digest('hex') };
 };
+
+function tooLate(group: Group, rows: Rows, floor: Instant, findings: Findings): void {
+  const since = Number.isFinite(floor) ? `as it was known before ${new Date(floor).toISOString()}` : 'of that day';
+  for (const row of group.rows)
+    findings.add(
+      rows.line[row]!,
+      'known_at',
+      'too_late',
+      () => `what was kept ${since} has been let go, so this cannot be laid under it`,
+    );
+}
 
 async function publishTile(deps: Deps, tx: Tx, discom: string, tile: TileRow): Promise<void> {
   const value = {
@@ -210,7 +233,7 @@ async function surroundings(tx: Tx, discom: string, groups: readonly Group[], no
     ...new Set(all.flatMap((meter) => meter.links.map((link) => link.connectionId))),
   ]);
   const stored = groups.length === 0 ? [] : await tilesOf(tx, discom, { days, shards, asOf: null });
-  const storedAt = grouped(stored, placeKey);
+  const storedAt = grouped(stored, placeOf);
   const starts = groups.map(({ place }) => place.dayStart);
   const span = {
     start: starts.reduce((a, b) => Math.min(a, b), now),
@@ -234,7 +257,7 @@ async function surroundings(tx: Tx, discom: string, groups: readonly Group[], no
       });
       return { members, count: meters.length, ids: own.map((meter) => meter?.meterId) };
     },
-    tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeKey(place)) ?? [],
+    tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeOf(place)) ?? [],
     explained: (place: TilePlace, ordinal: number, slot: number): boolean => {
       const meter = byOrdinal.get(place.shard)?.[ordinal];
       if (!meter || supply.length === 0) return false;
@@ -292,6 +315,3 @@ function copyOf(findings: Findings): Findings {
   for (const [code, count] of findings.counts) copy.counts.set(code, count);
   return copy;
 }
-
-const placeKey = (of: { shard: number; day: string; intervalMinutes: number; dayStart: Instant }): string =>
-  `${of.shard} ${of.day} ${of.intervalMinutes} ${of.dayStart}`;

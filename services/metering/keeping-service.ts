@@ -23,7 +23,8 @@ export function keepingHandlers(
     checkReadings: async function* ({ days, record }, { discom, signal }) {
       if (record && !influx)
         throw conflict('tiles_are_the_record', 'the tiles are the record here: there is no other behind them', 'record');
-      const rows = await tilesOf(database, discom, { ...(days.length > 0 ? { days } : {}), asOf: null });
+      const all = await tilesOf(database, discom, { ...(days.length > 0 ? { days } : {}), asOf: null });
+      const rows = all.filter(({ removedAt }) => removedAt === null);
       let statements = 0n;
       let faults: { path: string; where: string; problem: string }[] = [];
       for (const [i, row] of rows.entries()) {

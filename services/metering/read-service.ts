@@ -7,11 +7,13 @@ import type { CivilDay } from '../domain/zone.ts';
 import { sha256 } from '../host/ids.ts';
 import type { Caller, Database } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
+import { speakerOf } from './compaction-store.ts';
 import { consentsReaching, recordUse } from './consents-store.ts';
+import { toldRows } from './fold.ts';
 import { type KnownMeter, stateAt } from './known.ts';
 import { connectionsNamed, metersNamed, metersOfShard, shardsOf } from './places-store.ts';
 import type { ReadingStore } from './reading-store.ts';
-import { daysWithTiles, type TileRow, tilesOf } from './store.ts';
+import { daysWithTiles, placeOf, type TileRow, tilesOf } from './store.ts';
 import { type MeterSlots, meterDayDigest, slotsOf, speaksOf } from './tile-version.ts';
 import { likeWindows } from './typical.ts';
 
@@ -110,6 +112,10 @@ export async function meterDaysOf(
     }
     let by = found.row;
     for (const version of found.versions.toReversed()) {
+      if (version.fold) {
+        by = (await speakerOf(database, discom, version, meter.ordinal)) ?? by;
+        break;
+      }
       const tile = await readings.read(discom, version);
       const speaks = tile.header.kind === 'base' ? saysInBase(tile, meter.ordinal) : speaksOf(tile.statements, meter.ordinal);
       if (!speaks) continue;
@@ -194,7 +200,8 @@ export async function* exportLines(
   const ofShard = new Map<number, KnownMeter[]>();
   for (const shard of await shardsOf(database, discom)) ofShard.set(shard, await metersOfShard(database, discom, shard));
   for (const day of days) {
-    for (const versions of grouped(await tilesOf(database, discom, { days: [day], asOf: null }), placeKey).values()) {
+    for (const stored of grouped(await tilesOf(database, discom, { days: [day], asOf: null }), placeOf).values()) {
+      const versions = toldRows(stored);
       const { shard, zone, intervalMinutes, slots, dayStart } = versions[0]!;
       const meters = (ofShard.get(shard) ?? []).filter(
         (meter) =>
@@ -244,7 +251,7 @@ async function daysFolded(
 ): Promise<{ row: TileRow; versions: TileRow[]; columns: DayColumns }[]> {
   if (days.length === 0 || shards.length === 0) return [];
   const found = [];
-  for (const versions of grouped(await tilesOf(database, discom, { days, shards, asOf }), placeKey).values()) {
+  for (const versions of grouped(await tilesOf(database, discom, { days, shards, asOf }), placeOf).values()) {
     const tiles = [];
     for (const row of versions) tiles.push(await readings.read(discom, row));
     found.push({ row: versions.at(-1)!, versions, columns: foldTiles(tiles)! });
@@ -312,7 +319,6 @@ function saidCells(tile: Tile): Set<number> {
   return said;
 }
 
-const placeKey = (row: TileRow): string => `${row.day} ${row.shard} ${row.intervalMinutes} ${row.dayStart}`;
 const text = (wh: number): string => (wh === MISSING ? '' : String(wh));
 // A withdrawn slot is known to be empty.
 const QUALITY = ['REJECTED', 'VALID', 'ESTIMATED', 'MANUAL', 'SUSPECT', 'REJECTED'];

@@ -22,6 +22,8 @@ export type ReadingStore = {
   lay(discom: string, rows: readonly TileRow[]): Promise<void>;
   /** What is wrong with a version: in its file, and, when `record` is asked for, in the record behind it. */
   faults(discom: string, row: TileRow, record: boolean): Promise<Fault[]>;
+  /** Lets versions go whose rows say so already; it may be asked again for what is no longer there. */
+  forget(discom: string, rows: readonly TileRow[]): Promise<void>;
 };
 export type Version = { readonly row: TileRow; readonly bytes: Uint8Array };
 export type Fault = { readonly where: 'tile' | 'record'; readonly problem: string };
@@ -34,6 +36,7 @@ export function tileStore(folder: string, files: TileFiles): ReadingStore {
     read: (_, row) => files.read(row),
     lay: async () => {},
     faults: async (_, row) => fileFaults(folder, row),
+    forget: (_, rows) => files.remove(rows),
   };
 }
 
@@ -125,6 +128,10 @@ export function recordedStore(folder: string, files: TileFiles, influx: Influx, 
       }
       return faults;
     },
+    forget: async (discom, rows) => {
+      await influx.query(rows.map((row) => deletion(discom, row)));
+      await files.remove(rows);
+    },
   };
 }
 
@@ -172,6 +179,13 @@ export function linesOf(discom: string, row: TileRow, points: readonly RecordPoi
     const time = row.dayStart + slot * row.intervalMinutes * MINUTE;
     return `readings,${tags.join(',')} content="${content}",of=${points.length}i,${columns} ${time}${nanos}`;
   });
+}
+
+/** The series of a rev within its day: points of another day that share it are left alone. */
+function deletion(discom: string, row: TileRow): string {
+  const tags = Object.entries(tagsOf(discom, row)).map(([key, value]) => `"${key}" = '${value}'`);
+  const end = row.dayStart + row.slots * row.intervalMinutes * MINUTE;
+  return `DELETE FROM "readings" WHERE ${tags.join(' AND ')} AND time >= ${row.dayStart}ms AND time < ${end}ms`;
 }
 
 function question(discom: string, row: TileRow): string {

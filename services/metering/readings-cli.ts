@@ -12,6 +12,8 @@ import { importFiles } from './readings-import-cli.ts';
 
 const HELP = `lachak readings import FILE… --discom DISCOM [--known-at INSTANT] [--folder DIR]
 lachak readings check --discom DISCOM [--record] [--day DAY[,DAY…]] [--folder DIR]
+lachak readings compact --discom DISCOM [--day DAY[,DAY…]] [--at-least N] [--dry-run] [--folder DIR]
+lachak readings retain --discom DISCOM --keep-days N [--before DAY] [--dry-run] [--folder DIR]
 lachak readings project --discom DISCOM --day DAY[,DAY…] [--meter ID[,ID…]] [--folder DIR]
 
 import    delivers files to the running installation: CSV, Parquet, or IES MeterData (JSON); CSV and JSON also as gzip or zstd. Each
@@ -19,6 +21,11 @@ import    delivers files to the running installation: CSV, Parquet, or IES Meter
           are named with file and line. Exit 1 when a line or a file was refused.
 check     holds every tile of the running installation against its checksum and its row, and names what is torn or missing;
           with --record also makes each version again from InfluxDB. Exit 1 when anything is wrong.
+compact   makes one base of a tile's versions where there are --at-least many (8). Every question is answered as before; the versions
+          stay until retain lets them go.
+retain    lets go, of what was stored, and last named to a run, more than --keep-days ago: versions that a compacted base stands for, and
+          with --before whole days before that day. A question that needs what was let go is refused, never answered with a gap.
+          Both say with --dry-run what they would do.
 project   writes plain series for charts into InfluxDB, beside the record, and replaces those of the same days:
           load_area (import_wh, export_wh, meters, missing) for every area, load_meter for the meters named.
 
@@ -35,6 +42,7 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   const { values, positionals } = readWords(argv, {
     ...settingFlags,
     ...{ discom: word, day: word, meter: word, 'known-at': word, record: { type: 'boolean' as const } },
+    ...{ 'at-least': word, 'keep-days': word, before: word, 'dry-run': { type: 'boolean' as const } },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -50,6 +58,9 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   if (wrong !== undefined) throw invalid('usage', `--day is "${wrong}"; allowed: days like 2026-05-09, with commas`);
   if (verb === 'project' && list('day').length === 0) throw invalid('usage', '--day is missing: which days to draw?');
   if (verb === 'import' && files.length === 0) throw invalid('usage', 'which files? lachak readings import FILE…');
+  if (verb === 'retain' && said('keep-days') === '')
+    throw invalid('usage', '--keep-days is missing: how long to keep what was stored?');
+  const dryRun = values['dry-run'] === true;
   const { config } = loadConfig(values, process.env);
   const socket = join(config.folder, 'lachak.sock');
   if (!config.grpc.address && !existsSync(socket)) {
@@ -64,6 +75,22 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   try {
     const metering = wire.client(Metering, async () => token);
     if (verb === 'import') return await importFiles(metering, files, knownAt(said('known-at')), options);
+    if (verb === 'compact') {
+      const asked = { days: list('day'), atLeast: count('at-least', said('at-least'), 0), dryRun };
+      let last = { tiles: 0n, folded: 0n, versions: 0n };
+      for await (const sums of metering.compactReadings(asked, options)) last = sums;
+      const done = dryRun ? 'would be made' : 'made';
+      process.stdout.write(`${last.tiles} tiles: ${last.folded} bases ${done} of ${last.versions} versions\n`);
+      return EXIT.done;
+    }
+    if (verb === 'retain') {
+      const asked = { keepDays: count('keep-days', said('keep-days'), 0), beforeDay: said('before'), dryRun };
+      let last = { tiles: 0n, letGo: 0n, keptForRuns: 0n };
+      for await (const sums of metering.retainReadings(asked, options)) last = sums;
+      const done = dryRun ? 'would be let go' : 'let go';
+      process.stdout.write(`${last.tiles} tiles: ${last.letGo} versions ${done}, ${last.keptForRuns} kept for runs\n`);
+      return EXIT.done;
+    }
     if (verb === 'check') return await check(metering, { days: list('day'), record: values.record === true }, options);
     for await (const { day, points } of metering.projectReadings({ days: list('day'), meterIds: list('meter') }, options))
       process.stdout.write(`${day}  ${points} points\n`);
@@ -73,7 +100,14 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   }
 }
 
-const VERBS = ['import', 'check', 'project'];
+const VERBS = ['import', 'check', 'compact', 'retain', 'project'];
+
+function count(name: string, text: string, otherwise: number): number {
+  if (text === '') return otherwise;
+  if (!/^\d{1,6}$/.test(text) || Number(text) === 0)
+    throw invalid('usage', `--${name} is "${text}"; allowed: a whole number from 1`);
+  return Number(text);
+}
 
 function knownAt(text: string): bigint {
   const ms = text === '' ? 0 : /(Z|[+-]\d\d:?\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;

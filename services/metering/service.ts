@@ -2,6 +2,8 @@ import { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts';
+import { compactionHandlers } from './compaction-service.ts';
+import { noteNamed } from './compaction-store.ts';
 import { follow } from './follow-service.ts';
 import { importHandlers, sweepIncoming, type Tally } from './import-service.ts';
 import { openInflux } from './influx-store.ts';
@@ -31,6 +33,7 @@ export const room: RoomMaker = {
         bind(Metering, {
           ...handlers(deps, { database: deps.database, readings }, tally),
           ...keepingHandlers(deps, { readings, influx }),
+          ...compactionHandlers(deps, readings),
         }),
       ],
       start: async () => {
@@ -57,7 +60,7 @@ function handlers(
   deps: Deps,
   reading: Reading,
   tally: Tally,
-): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
+): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings' | 'compactReadings' | 'retainReadings'> {
   const { clock, database } = deps;
   return {
     ...importHandlers(deps, reading.readings, tally),
@@ -74,6 +77,8 @@ function handlers(
         ...shards,
         asOf: asOf(request.asOfMs, clock.now()),
       });
+      // Before their names go out: what a run was told of is kept for its retention.
+      await noteNamed(database, caller.discom, tiles, clock.now());
       await reading.readings.lay(caller.discom, tiles);
       return { tiles: tiles.map((tile) => ({ ...tile, knownAtMs: BigInt(tile.knownAt) })) };
     },

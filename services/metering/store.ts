@@ -1,12 +1,14 @@
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { decodeTile, type Tile, TileError } from '../domain/tile.ts';
 import { CHECKSUM } from '../domain/tile-layout.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { sha256Hex } from '../host/ids.ts';
 import type { Database, Queryable, Tx } from '../host/room.ts';
+import { stateRows } from './fold.ts';
 import type { SupplyState, SupplyStatement } from './supply.ts';
 
 /** One stored version; its file lies at `path` below the room's folder. */
@@ -29,15 +31,20 @@ export type TileRow = {
   readonly handOff: string;
   readonly signer: string;
   readonly receivedAt: Instant;
+  /** Stands for all versions known up to its known_at. */
+  readonly fold: boolean;
+  readonly voided: boolean;
+  readonly removedAt: Instant | null;
+  readonly namedAt: Instant | null;
 };
-/** Which tiles: days and shards left out = all; `asOf` null = every version. */
+/** Which tiles: days and shards left out = all; `asOf` null = every row, also of what was let go. */
 export type TileQuestion = {
   readonly days?: readonly CivilDay[];
   readonly shards?: readonly number[];
   readonly asOf: Instant | null;
 };
 
-/** In the order they apply: per tile by (known_at, version). */
+/** In the order they apply: per tile by (known_at, version). As of an instant: what the state then is made of; throws Refusal `readings_let_go`. */
 export async function tilesOf(db: Queryable, discom: string, { days, shards, asOf }: TileQuestion): Promise<TileRow[]> {
   const rows = await db.query<Record<string, never>>(
     `select * from tile where discom = $1 and ($2::text[] is null or day = any($2)) and ($3::int[] is null or shard = any($3))
@@ -45,8 +52,13 @@ export async function tilesOf(db: Queryable, discom: string, { days, shards, asO
      order by day, shard, interval_minutes, day_start_ms, known_at_ms, version`,
     [discom, days ?? null, shards ?? null, asOf],
   );
-  return rows.map(tileRow);
+  const tiles = rows.map(tileRow);
+  return asOf === null ? tiles : [...grouped(tiles, placeOf).values()].flatMap((ofPlace) => stateRows(ofPlace, asOf));
 }
+
+/** One tile through all its versions. */
+export const placeOf = (row: Pick<TileRow, 'day' | 'shard' | 'intervalMinutes' | 'dayStart'>): string =>
+  `${row.day} ${row.shard} ${row.intervalMinutes} ${row.dayStart}`;
 
 export async function daysWithTiles(db: Queryable, discom: string, from: CivilDay, to: CivilDay): Promise<CivilDay[]> {
   const rows = await db.query<{ day: string }>(
@@ -59,8 +71,8 @@ export async function daysWithTiles(db: Queryable, discom: string, from: CivilDa
 export async function addTiles(tx: Tx, discom: string, tiles: readonly TileRow[]): Promise<void> {
   const column = <T>(of: (tile: TileRow) => T): T[] => tiles.map(of);
   await tx.query(
-    `insert into tile (discom, shard, day, interval_minutes, day_start_ms, version, known_at_ms, zone, slots, meters, delta, path, digest, merkle_root, statements, correction, hand_off, signer, received_at_ms)
-     select $1, * from unnest($2::int[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::bigint[], $8::text[], $9::int[], $10::int[], $11::bool[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bool[], $17::text[], $18::text[], $19::bigint[])`,
+    `insert into tile (discom, shard, day, interval_minutes, day_start_ms, version, known_at_ms, zone, slots, meters, delta, path, digest, merkle_root, statements, correction, hand_off, signer, received_at_ms, fold)
+     select $1, * from unnest($2::int[], $3::text[], $4::int[], $5::bigint[], $6::int[], $7::bigint[], $8::text[], $9::int[], $10::int[], $11::bool[], $12::text[], $13::text[], $14::text[], $15::int[], $16::bool[], $17::text[], $18::text[], $19::bigint[], $20::bool[])`,
     [
       discom,
       column((t) => t.shard),
@@ -81,6 +93,7 @@ export async function addTiles(tx: Tx, discom: string, tiles: readonly TileRow[]
       column((t) => t.handOff),
       column((t) => t.signer),
       column((t) => t.receivedAt),
+      column((t) => t.fold),
     ],
   );
 }
@@ -143,6 +156,7 @@ export type TileFiles = {
   write(files: readonly { readonly path: string; readonly bytes: Uint8Array }[]): Promise<void>;
   /** Decoded and kept: a version never changes. Throws TileError on a damaged file, or one of another content than its row says. */
   read(row: Pick<TileRow, 'path' | 'digest'>): Promise<Tile>;
+  remove(files: readonly { readonly path: string }[]): Promise<void>;
   /** Removes files no row names: what a crash left between file and commit. */
   sweep(database: Database): Promise<number>;
 };
@@ -181,8 +195,17 @@ export function tileFiles(folder: string): TileFiles {
       }
       return tile;
     },
+    remove: (files) =>
+      eightAtOnce(files, async ({ path }) => {
+        const found = kept.get(path);
+        if (found) size -= found.bytes;
+        kept.delete(path);
+        await rm(join(folder, path), { force: true });
+      }),
     sweep: async (database) => {
-      const named = new Set((await database.query<{ path: string }>('select path from tile')).map((row) => row.path));
+      const named = new Set(
+        (await database.query<{ path: string }>('select path from tile where removed_at_ms is null')).map((row) => row.path),
+      );
       const entries = await readdir(join(folder, 'tiles'), { recursive: true, withFileTypes: true }).catch(() => []);
       const orphans = entries
         .filter((entry) => entry.isFile() && entry.name.endsWith('.tile'))
@@ -242,6 +265,10 @@ const tileRow = (row: Record<string, never>): TileRow => ({
   handOff: row.hand_off!,
   signer: row.signer!,
   receivedAt: Number(row.received_at_ms),
+  fold: row.fold!,
+  voided: row.voided!,
+  removedAt: until(row.removed_at_ms ?? null),
+  namedAt: until(row.named_at_ms ?? null),
 });
 
 const until = (to: bigint | null): Instant | null => (to === null ? null : Number(to));

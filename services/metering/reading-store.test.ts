@@ -30,7 +30,7 @@ const DAYS = ['2026-03-28', '2026-03-29', '2026-03-30', '2026-05-07', '2026-05-0
 type Said = { wh: number | null; quality: number; knownAt: number };
 /** Meter → interval start → everything said of it, in the order it was said. */
 type Memory = Map<string, Map<number, Said[]>>;
-type Answers = { series: string; days: unknown; tiles: unknown; csv: string; files: string[] };
+type Answers = { series: string; days: unknown; tiles: readonly unknown[]; csv: string; files: string[] };
 
 let influx: InfluxServer;
 const answers = new Map<string, Answers>();
@@ -164,6 +164,41 @@ describe.each(['tiles', 'InfluxDB'])('readings with %s as their record', { timeo
       await sameAsMemory(host, memory, 'm-0-1', NOW);
     },
   );
+
+  test('compacted, every as-of read is still what a map says; what is let go is gone from the record, and the bases come back from it', async () => {
+    const before = answers.get(record)!;
+    const metering = host.connect(Metering);
+    const as = await host.token('operator');
+    const last = async <T>(stream: AsyncIterable<T>): Promise<T> => {
+      let found: T | undefined;
+      for await (const one of stream) found = one;
+      return found!;
+    };
+    const { folded, versions } = await last(metering.compactReadings({ atLeast: 3 }, { as, deadlineMs: 60_000 }));
+    expect(Number(folded)).toBeGreaterThan(3);
+    expect(versions).toBeGreaterThan(folded * 2n);
+    const after = await told(host);
+    expect(after.days).toEqual(before.days);
+    expect(after.csv === before.csv).toBe(true);
+    expect(after.tiles.length).toBeLessThan(before.tiles.length);
+    for (const meterId of ['m-0-1', 'm-1-17', 'l-0', 'q-7'])
+      for (const at of ['2026-05-09T19:30:00Z', '2026-05-09T21:00:00Z', '2026-05-10T05:00:00Z'])
+        await sameAsMemory(host, memory, meterId, Date.parse(at));
+    expect(await faultsOf(host, record !== 'tiles')).toEqual([]);
+
+    await host.advanceTo(NOW + 100 * 86_400_000);
+    const { letGo, keptForRuns } = await last(metering.retainReadings({ keepDays: 30 }, { as, deadlineMs: 60_000 }));
+    expect([letGo >= versions, keptForRuns]).toEqual([true, 0n]);
+    await sameAsMemory(host, memory, 'm-0-1', NOW);
+    await sameAsMemory(host, memory, 'q-7', NOW);
+    expect(await faultsOf(host, record !== 'tiles')).toEqual([]);
+    if (record === 'tiles') return;
+    const root = join(folder, 'metering');
+    const paths = tilesIn(root);
+    rmSync(join(root, 'tiles', 'BRPL'), { recursive: true });
+    await metering.listTiles({ days: DAYS }, { discom: 'BRPL', deadlineMs: 60_000 });
+    expect(tilesIn(root)).toEqual(paths);
+  });
 });
 
 test('both records give the same series, digests, tiles and export', () => {

@@ -39,6 +39,15 @@ Beside the golden format a case may say "preset": "caiso-10in10" and in "params"
   connected_load_cap true (then connected_load_w) · level site|device|aggregate (a portfolio as one load)
 and name event_days, opt_out_days and outage_days beside excluded_days. What is absent is as in the golden format.
 
+A case may also name another "method", beside id, tz, event {start, end[, notice]}, params {interval_minutes, …}[, direction, holidays,
+excluded_days, readings]:
+  ev_session         meter_id of a charge point · sessions [{session_id, plug_in, plug_out|null, power_w[, energy_wh, planned_wh, driver_id]}],
+                     earlier ones too · params {variant unmanaged|standing_schedule, schedule [{from_minute, to_minute, power_w}], site_limit_w}
+  control_group      treated [{meter_id[, stratum]}] · controls [{meter_id[, stratum], basis holdout|consent|legal_basis}] · seed "1"
+                     params {design holdout|matched, quantity, day_type, lookback_days, days, confidence 80|90|95|98}
+  nominated          meter_id · nominated_at · nominated_wh [ … ] · params {quantity}
+  firm_service_level meter_id · params {quantity, reference_w, firm_w}
+
 Prints { "results": [ … ] }, one object a case, in order. Exit code 0; 2 when the call, the request or a readings file is wrong,
 with the case and field or the file and line on standard error and nothing on standard output.
 `;

@@ -18,8 +18,7 @@ const MOST_LOOKBACK = 400;
 export function baselineFault(terms: Terms): TermsFault | null {
   const { baseline } = terms;
   if (!baseline) return fault('baseline_missing', 'baseline', 'must say how the baseline is made; start from a preset');
-  if (baseline.method !== 'DAY_MATCHING')
-    return fault('method_unknown', 'baseline.method', `must be DAY_MATCHING, not "${baseline.method}"`);
+  if (baseline.method !== 'DAY_MATCHING') return methodFault(baseline.method);
   if (!QUANTITIES.includes(baseline.quantity)) {
     return fault('quantity_unknown', 'baseline.quantity', `must be import, export or net, not "${baseline.quantity}"`);
   }
@@ -34,6 +33,26 @@ export function baselineFault(terms: Terms): TermsFault | null {
     lowUsageFault(baseline) ??
     (baseline.adjustment ? adjustmentFault(baseline.adjustment, terms) : null)
   );
+}
+
+/**
+ * Methods that are computed (`lachak baseline`) but not paid by: what they rest on, sessions, temperatures or other people's loads, is no
+ * meter-day, and a statement could not be checked from the readings it names.
+ */
+const NOT_SETTLED: Readonly<Record<string, string>> = {
+  EV_SESSION: 'charging sessions',
+  DEGREE_HOURS: 'outdoor temperatures',
+  TIME_OF_WEEK: 'outdoor temperatures',
+  CONTROL_GROUP: 'the means of other participants',
+  NOMINATED: 'nominations',
+  FIRM_SERVICE_LEVEL: 'contracted levels',
+};
+
+function methodFault(method: string): TermsFault {
+  const rest = Object.hasOwn(NOT_SETTLED, method) ? NOT_SETTLED[method] : undefined;
+  if (rest === undefined) return fault('method_unknown', 'baseline.method', `must be DAY_MATCHING, not "${method}"`);
+  const why = `${method} rests on ${rest}, which a statement cannot prove yet; publish DAY_MATCHING, and study ${method} with lachak baseline`;
+  return fault('method_not_settled', 'baseline.method', why);
 }
 
 /** The baseline as it holds when the event day is not a working day: zero fields keep the value above. */

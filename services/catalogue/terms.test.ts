@@ -231,6 +231,22 @@ describe('Terms are published as they are, or refused by the first field that is
     ],
     [
       (t) => {
+        t.baseline!.method = 'EV_SESSION';
+      },
+      'method_not_settled',
+      'baseline.method',
+      'sessions are no meter-days: nobody could check the statement',
+    ],
+    [
+      (t) => {
+        t.baseline!.method = 'toString';
+      },
+      'method_unknown',
+      'baseline.method',
+      'a word every object knows is no method',
+    ],
+    [
+      (t) => {
         t.baseline!.quantity = 'kWh';
       },
       'quantity_unknown',

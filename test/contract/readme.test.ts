@@ -20,13 +20,15 @@ test('every npm script it names is in package.json', () => {
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
 
-test('every command and flag it shows is one the command knows', () => {
+test('every command and flag it shows is one the command knows', { timeout: 120_000 }, () => {
   const known = help();
+  const told = new Map<string, string>(); // each command is asked once
   for (const [line, command, rest] of readme.matchAll(
     /lachak (start|account|token|config|verify|baseline|demo|backup|restore)\b([^\n`]*)/g,
   )) {
     expect(known, line).toContain(`  ${command} `);
-    const says = help(command!);
+    const says = told.get(command!) ?? help(command!);
+    told.set(command!, says);
     for (const [flag] of rest!.matchAll(/--[a-z-]+/g)) expect(says, line).toContain(flag);
   }
 });

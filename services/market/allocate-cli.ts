@@ -57,7 +57,7 @@ export async function allocateCommand(argv: readonly string[], core: () => Uint8
     const flags = values as Flags;
     if (flags.help) await print(HELP);
     else if (flags.example) await print(`${JSON.stringify(EXAMPLE, null, 2)}\n`);
-    else await print(await settleFiles(flags, core));
+    else await printAll(await settleFiles(flags, core));
     return EXIT.done;
   } catch (error) {
     // A RangeError is the core's refusal to answer inexactly; what else is no Refusal is a bug and keeps its stack.
@@ -73,7 +73,8 @@ type Flags = {
 
 const TABLE_FLAGS = ['trades', 'readings', 'meters', 'charges', 'reading-minutes'] as const;
 
-async function settleFiles(flags: Flags, core: () => Uint8Array): Promise<string> {
+/** The output, piece by piece: made whole before the first piece, so that a refusal prints nothing. */
+async function settleFiles(flags: Flags, core: () => Uint8Array): Promise<Iterable<string>> {
   const method = flags.method === undefined ? null : methodOf(flags.method);
   if (flags.request !== undefined) {
     const mixed = TABLE_FLAGS.find((flag) => flags[flag] !== undefined);
@@ -87,19 +88,20 @@ async function settleFiles(flags: Flags, core: () => Uint8Array): Promise<string
   return settleTables({ ...(await readTableFiles(flags)), method: method ?? 'pro_rata' }, flags, core);
 }
 
-async function settleTables(tables: Tables, flags: Flags, core: () => Uint8Array): Promise<string> {
+async function settleTables(tables: Tables, flags: Flags, core: () => Uint8Array): Promise<Iterable<string>> {
   const request = readTables(tables);
+  tell(`${request.book.trades.length} trades and the readings of ${request.readings.byMeter.size} meters are read; settling`);
   const zone = zoneDays(request.charges.zone);
   const made = answer(await loadTradeKernel(core()), request, zone);
-  return flags.json ? `${JSON.stringify(answerJson(made), null, 1)}\n` : answerTables(made, zone);
+  return flags.json ? answerJson(made) : [answerTables(made, zone)];
 }
 
 /** The compatibility mode. */
-async function answerCases(request: JsonObject, method: Method | null, core: () => Uint8Array): Promise<string> {
+async function answerCases(request: JsonObject, method: Method | null, core: () => Uint8Array): Promise<Iterable<string>> {
   if (method) throw invalid('usage', '--method is for your own trades: a case of the golden format says its allocation itself');
   const cases = readCases(request);
   const kernel = await loadTradeKernel(core());
-  return `{"results":[\n${cases.map((entry) => JSON.stringify(answerCase(kernel, entry))).join(',\n')}\n]}\n`;
+  return [`{"results":[\n${cases.map((entry) => JSON.stringify(answerCase(kernel, entry))).join(',\n')}\n]}\n`];
 }
 
 async function readTableFiles(flags: Flags): Promise<Omit<Tables, 'method'>> {
@@ -164,4 +166,20 @@ const unzipped = (bytes: Uint8Array): Promise<Buffer> =>
 
 const nameOf = (file: string): string => (file === '-' ? 'standard input' : file);
 
+/** How far it is, for whoever watches a terminal. */
+function tell(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`lachak allocate: ${what}\n`);
+}
+
 const print = (output: string): Promise<void> => new Promise((done) => process.stdout.write(output, () => done()));
+
+async function printAll(pieces: Iterable<string>): Promise<void> {
+  let waiting = '';
+  for (const piece of pieces) {
+    waiting += piece;
+    if (waiting.length < 2 ** 16) continue;
+    await print(waiting);
+    waiting = '';
+  }
+  await print(waiting);
+}

@@ -1,5 +1,4 @@
-import { grouped } from '../domain/grouped.ts';
-import { iso } from '../domain/interval.ts';
+import { type Instant, iso } from '../domain/interval.ts';
 import type { ZoneDays } from '../domain/zone.ts';
 import { type BillLine, billLines, type EnergyLine, energyLines, type IndicativeLine } from './bill.ts';
 import { METHODS, type TradeKernel } from './kernel.ts';
@@ -22,13 +21,29 @@ export function answer(kernel: TradeKernel, request: SettlementRequest, zone: Zo
 
 export const AWAITING = 'AWAITING_DATA';
 
-/** The answer as plain JSON: energy in whole Wh, money in decimal strings, instants in UTC. */
-export function answerJson({ request, settled, energy, lines, indicative }: Answer): Record<string, unknown> {
-  const totals = totalsOf(settled.trades);
+/** The answer as JSON text, piece by piece: energy in whole Wh, money in decimal strings, instants in UTC. */
+export function* answerJson(made: Answer): Generator<string> {
+  const head = JSON.stringify(answerHead(made), null, 1).replace(/\n}$/, '');
+  yield `${head},\n "trades": [`;
+  let mark = '\n  ';
+  for (const own of made.settled.trades) {
+    yield mark + JSON.stringify(tradeJson(own));
+    mark = ',\n  ';
+  }
+  yield '\n ]\n}\n';
+}
+
+function answerHead({ request, settled, energy, lines, indicative }: Answer): Record<string, unknown> {
+  const blocks = new Map<Instant, Totals>();
+  for (const own of settled.trades) {
+    const block = blocks.get(own.trade.blockStart) ?? totals();
+    blocks.set(own.trade.blockStart, block);
+    count(block, own);
+  }
   return {
     method: request.method,
     status: settled.awaiting.length > 0 ? AWAITING : 'COMPLETE',
-    ...totals,
+    ...totalsOf(settled.trades),
     methods: METHODS.map((method) => ({
       ...{ method, settled_wh: settled.byMethod[method], stranded_wh: settled.byMethod.water_fill - settled.byMethod[method] },
     })),
@@ -42,16 +57,13 @@ export function answerJson({ request, settled, energy, lines, indicative }: Answ
       status: line.awaiting ? AWAITING : 'BINDING',
     })),
     bill_lines: lines.map(({ party, cycle, component, wh, micros, paise }) => ({
-      ...{ [`${party.kind}${party.kind === 'connection' ? '_id' : ''}`]: party.id, cycle, component, wh },
-      ...{ micro_rupees: String(micros), paise: String(paise) },
+      ...(party.kind === 'connection' ? { connection_id: party.id } : { pool: party.id }),
+      ...{ cycle, component, wh, micro_rupees: String(micros), paise: String(paise) },
     })),
     indicative: indicative.map(({ connectionId, cycle, leg, wh, paise }) => ({
       ...{ connection_id: connectionId, cycle, leg: `residual_${leg}`, wh, paise: String(paise), status: 'INDICATIVE' },
     })),
-    blocks: [...grouped(settled.trades, ({ trade }) => trade.blockStart)].map(([start, trades]) => ({
-      ...{ block_start: iso(start), ...totalsOf(trades) },
-    })),
-    trades: settled.trades.map(tradeJson),
+    blocks: [...blocks].map(([start, block]) => ({ block_start: iso(start), ...block })),
   };
 }
 
@@ -63,23 +75,28 @@ function tradeJson(own: SettledTrade): Record<string, unknown> {
     ...{ seller_alloc_wh: own.sellerAllocatedWh, buyer_alloc_wh: own.buyerAllocatedWh, settled_wh: own.settledWh },
     ...{ delivered_wh: own.deliveredWh, stranded_wh: own.waterFilledWh - own.settledWh },
     status: own.awaiting ? AWAITING : 'SETTLED',
-    charges: own.amounts.map(({ component, micros, buyerMicros }) => ({
+    charges: own.amounts().map(({ component, micros, buyerMicros }) => ({
       ...{ component: component.name, micro_rupees: String(micros) },
       ...{ buyer_micro_rupees: String(buyerMicros), seller_micro_rupees: String(micros - buyerMicros) },
     })),
-    waived: own.waived,
+    waived: own.waived(),
   };
 }
 
 /** Sums over trades, Wh. */
-export function totalsOf(
-  trades: readonly SettledTrade[],
-): Record<'contracted_wh' | 'settled_wh' | 'delivered_wh' | 'stranded_wh', number> {
-  const sum = (wh: (own: SettledTrade) => number) => trades.reduce((all, own) => all + wh(own), 0);
-  return {
-    contracted_wh: sum(({ trade }) => trade.quantityWh),
-    settled_wh: sum(({ settledWh }) => settledWh),
-    delivered_wh: sum(({ deliveredWh }) => deliveredWh),
-    stranded_wh: sum(({ waterFilledWh, settledWh }) => waterFilledWh - settledWh),
-  };
+export type Totals = Record<'contracted_wh' | 'settled_wh' | 'delivered_wh' | 'stranded_wh', number>;
+
+export function totalsOf(trades: Iterable<SettledTrade>): Totals {
+  const all = totals();
+  for (const own of trades) count(all, own);
+  return all;
+}
+
+const totals = (): Totals => ({ contracted_wh: 0, settled_wh: 0, delivered_wh: 0, stranded_wh: 0 });
+
+function count(all: Totals, { trade, settledWh, deliveredWh, waterFilledWh }: SettledTrade): void {
+  all.contracted_wh += trade.quantityWh;
+  all.settled_wh += settledWh;
+  all.delivered_wh += deliveredWh;
+  all.stranded_wh += waterFilledWh - settledWh;
 }

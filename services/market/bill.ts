@@ -1,7 +1,9 @@
+import { MINUTE } from '../domain/interval.ts';
 import { type MicroRupees, paise, roundHalfAway } from '../domain/money.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { calendar } from './calendar.ts';
-import { ROUNDING } from './charges.ts';
+import { type Component, ROUNDING } from './charges.ts';
+import { MISSING } from './kernel.ts';
 import type { Settled, SettlementRequest } from './settle.ts';
 
 /** Binding: kWh of a connection by billing cycle and time-of-day slot. Null = its register was never read. */
@@ -42,31 +44,43 @@ export type IndicativeLine = {
   readonly paise: bigint;
 };
 
+type Posted = { -readonly [K in keyof BillLine]: BillLine[K] };
+type Book = { readonly [K in BillLine['party']['kind']]: Map<string, Posted> };
+
 /** Bill lines of connections and pools; µ₹ sum to zero, and paise do with the pool `rounding`. */
 export function billLines({ trades }: Settled, { meters, charges }: SettlementRequest): BillLine[] {
-  const places = new Map(charges.components.map(({ name }, c) => [name, c]));
-  const lines = new Map<string, { -readonly [K in keyof BillLine]: BillLine[K] }>();
-  const post = (party: BillLine['party'], cycle: CivilDay, component: string, wh: number | null, micros: MicroRupees) => {
-    const key = `${cycle} ${party.kind} ${places.get(component)} ${party.id}`; // names with spaces come last
-    const line = lines.get(key);
-    if (!line) lines.set(key, { party, cycle, component, wh, micros, paise: 0n });
-    else {
-      line.micros += micros;
-      line.wh = wh === null ? null : (line.wh ?? 0) + wh;
-    }
+  const cycles = new Map<CivilDay, ReadonlyMap<Component, Book>>();
+  const booksOf = (cycle: CivilDay): ReadonlyMap<Component, Book> => {
+    const known = cycles.get(cycle);
+    const books =
+      known ?? new Map(charges.components.map((component) => [component, { connection: new Map(), pool: new Map() }]));
+    if (!known) cycles.set(cycle, books);
+    return books;
   };
-  const connection = (meter: string) => ({ kind: 'connection', id: meters.get(meter)!.connectionId }) as const;
   for (const { trade, place, amounts } of trades) {
-    const [seller, buyer] = [connection(trade.seller), connection(trade.buyer)];
-    for (const { component, wh, micros, buyerMicros } of amounts) {
-      const { name, buyerShare, payee } = component;
-      if (buyerShare.num > 0n) post(buyer, place.cycle, name, wh, -buyerMicros);
-      if (buyerShare.num < buyerShare.den) post(seller, place.cycle, name, wh, buyerMicros - micros);
-      const receives = payee === 'seller' ? seller : payee === 'buyer' ? buyer : ({ kind: 'pool', id: payee } as const);
-      post(receives, place.cycle, name, wh, micros);
+    const books = booksOf(place.cycle);
+    const seller = meters.get(trade.seller)!.connectionId;
+    const buyer = meters.get(trade.buyer)!.connectionId;
+    for (const { component, wh, micros, buyerMicros } of amounts()) {
+      const { buyerShare, payee } = component;
+      const book = books.get(component)!;
+      const post = (kind: 'connection' | 'pool', id: string, own: MicroRupees) => {
+        let line = book[kind].get(id);
+        if (!line) {
+          line = { party: { kind, id }, cycle: place.cycle, component: component.name, wh: null, micros: 0n, paise: 0n };
+          book[kind].set(id, line);
+        }
+        line.micros += own;
+        if (wh !== null) line.wh = (line.wh ?? 0) + wh;
+      };
+      if (buyerShare.num > 0n) post('connection', buyer, -buyerMicros);
+      if (buyerShare.num < buyerShare.den) post('connection', seller, buyerMicros - micros);
+      if (payee === 'seller' || payee === 'buyer') post('connection', payee === 'seller' ? seller : buyer, micros);
+      else post('pool', payee, micros);
     }
   }
-  const rounded = [...lines.values()].map((line) => ({ ...line, paise: paise(line.micros) }));
+  const posted = [...cycles.values()].flatMap((books) => [...books.values()].flatMap((book) => [book.connection, book.pool]));
+  const rounded = posted.flatMap((lines) => [...lines.values()].map((line) => ({ ...line, paise: paise(line.micros) })));
   const over = new Map<string, bigint>();
   for (const { cycle, paise: own } of rounded) over.set(cycle, (over.get(cycle) ?? 0n) - own);
   const rest = [...over]
@@ -148,12 +162,16 @@ function meterSums({ trades }: Settled, { charges, readings }: SettlementRequest
     sums.set(key, known);
     return known;
   };
-  for (const [meterId, own] of readings.byMeter) {
-    for (const [start, { importWh, exportWh }] of own) {
-      const { cycle, slot } = placeOf(start, readings.minutes);
-      const sum = at(meterId, cycle, slot);
-      sum.importWh = total([sum.importWh, importWh]);
-      sum.exportWh = total([sum.exportWh, exportWh]);
+  for (const [meterId, registers] of readings.byMeter) {
+    for (const [register, name] of [
+      ['import_wh', 'importWh'],
+      ['export_wh', 'exportWh'],
+    ] as const) {
+      for (const [interval, wh] of registers[register]) {
+        const { cycle, slot } = placeOf(readings.origin + interval * readings.minutes * MINUTE, readings.minutes);
+        const sum = at(meterId, cycle, slot);
+        if (wh !== MISSING) sum[name] = (sum[name] ?? 0) + wh;
+      }
     }
   }
   for (const { trade, place, settledWh, deliveredWh, awaiting } of trades) {

@@ -15,6 +15,7 @@ import {
   shown,
   WH_MAX,
 } from './fields.ts';
+import { MISSING } from './kernel.ts';
 
 /** A trade of one block. */
 export type TradeRow = {
@@ -40,13 +41,16 @@ export type MeterRow = {
   readonly fields: Fields;
 };
 
-/** Wh by meter and start of the interval; null = missing. */
+/** Readings by meter: Wh of each interval, counted from `origin` in steps of `minutes`; MISSING where a row says so. */
 export type Readings = {
   readonly minutes: number;
-  readonly byMeter: ReadonlyMap<string, ReadonlyMap<Instant, Registers>>;
+  readonly origin: Instant;
+  readonly byMeter: ReadonlyMap<string, Registers>;
 };
-export type Registers = { readonly importWh: number | null; readonly exportWh: number | null };
+export type Registers = { readonly [R in Register]: ReadonlyMap<number, number> };
+export type Register = 'import_wh' | 'export_wh';
 
+const REGISTERS: readonly Register[] = ['import_wh', 'export_wh'];
 const QUALITIES = ['VALID', 'ESTIMATED', 'MANUAL', 'SUSPECT', 'REJECTED'] as const;
 /** ₹1,00,000 per kWh: beyond any price, and amounts stay exact. */
 const PRICE_MAX = 100_000_000_000n;
@@ -118,17 +122,16 @@ export function metersOf(trades: readonly TradeRow[]): Map<string, MeterRow> {
   const bare = (id: string): MeterRow => ({
     ...{ id, connectionId: id, retailMicrosPerKwh: null, feedinMicrosPerKwh: null, fields: new Map() },
   });
-  return new Map(trades.flatMap(({ seller, buyer }) => [seller, buyer]).map((id) => [id, bare(id)]));
+  const meters = new Map<string, MeterRow>();
+  for (const { seller, buyer } of trades) for (const id of [seller, buyer]) if (!meters.has(id)) meters.set(id, bare(id));
+  return meters;
 }
 
 /** Every trade's meters must be known. Throws Refusal. */
 export function demandMeters(trades: readonly TradeRow[], meters: ReadonlyMap<string, MeterRow>): void {
   for (const { id, seller, buyer } of trades) {
-    for (const [role, meter] of [
-      ['seller', seller],
-      ['buyer', buyer],
-    ] as const)
-      if (!meters.has(meter)) throw fault(`trade ${id}: ${role}`, `${shown(meter)} is not among the meters`);
+    const role = !meters.has(seller) ? 'seller' : !meters.has(buyer) ? 'buyer' : null;
+    if (role) throw fault(`trade ${id}: ${role}`, `${shown(role === 'seller' ? seller : buyer)} is not among the meters`);
   }
 }
 
@@ -145,32 +148,29 @@ export function readReadings(
   const step = minutes ?? blockMinutes;
   if (blockMinutes % step !== 0)
     throw fault('reading_minutes', `is ${step}: readings must be as long as a block of ${blockMinutes} minutes, or divide it`);
-  const byMeter = new Map<string, Map<Instant, Registers>>();
+  const origin = trades[0]!.blockStart;
+  const byMeter = new Map<string, { [R in Register]: Map<number, number> }>();
   for (const { at, fields } of rows) {
     const meter = readText(fields, 'meter_id', at);
     if (!meters.has(meter)) continue;
     const start = readInstant(fields, 'interval_start', at);
-    if ((start - trades[0]!.blockStart) % (step * MINUTE) !== 0)
+    const interval = (start - origin) / (step * MINUTE);
+    if (!Number.isInteger(interval))
       throw fault(
         path(at, 'interval_start'),
         `lies beside the grid of ${step} minutes that blocks and readings share; if readings are shorter than blocks, say reading_minutes`,
       );
-    const own = byMeter.get(meter) ?? new Map<Instant, Registers>();
+    const own = byMeter.get(meter) ?? { import_wh: new Map(), export_wh: new Map() };
     byMeter.set(meter, own);
-    const read = readRegisters(fields, at);
-    const before = own.get(start);
-    if (before && (before.importWh !== read.importWh || before.exportWh !== read.exportWh))
-      throw fault(path(at, 'interval_start'), `is a second, different reading of ${shown(meter)} at ${iso(start)}`);
-    own.set(start, read);
+    const quality = absent(fields.get('quality')) ? 'VALID' : readOneOf(fields, 'quality', at, QUALITIES);
+    for (const register of REGISTERS) {
+      const read = readWholeOrNull(fields, register, at, 0, WH_MAX);
+      const wh = quality === 'SUSPECT' || quality === 'REJECTED' ? MISSING : (read ?? MISSING);
+      const before = own[register].get(interval);
+      if (before !== undefined && before !== wh)
+        throw fault(path(at, 'interval_start'), `is a second, different reading of ${shown(meter)} at ${iso(start)}`);
+      own[register].set(interval, wh);
+    }
   }
-  return { minutes: step, byMeter };
-}
-
-function readRegisters(fields: Fields, at: string): Registers {
-  const read = {
-    importWh: readWholeOrNull(fields, 'import_wh', at, 0, WH_MAX),
-    exportWh: readWholeOrNull(fields, 'export_wh', at, 0, WH_MAX),
-  };
-  const quality = absent(fields.get('quality')) ? 'VALID' : readOneOf(fields, 'quality', at, QUALITIES);
-  return quality === 'SUSPECT' || quality === 'REJECTED' ? { importWh: null, exportWh: null } : read;
+  return { minutes: step, origin, byMeter };
 }

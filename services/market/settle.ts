@@ -6,7 +6,7 @@ import { calendar, type Place } from './calendar.ts';
 import { type Charges, type Component, type Condition, plain } from './charges.ts';
 import { fault } from './fields.ts';
 import { METHODS, type Method, MISSING, type TradeKernel, type Trades } from './kernel.ts';
-import type { MeterRow, Readings, TradeBook, TradeRow } from './rows.ts';
+import type { MeterRow, Readings, Register, TradeBook, TradeRow } from './rows.ts';
 
 export type SettlementRequest = {
   readonly method: Method;
@@ -29,9 +29,10 @@ export type SettledTrade = {
   readonly waterFilledWh: number;
   /** A register is missing, so that the zero is provisional. */
   readonly awaiting: boolean;
-  readonly amounts: readonly Amount[];
+  /** Made when asked for. */
+  readonly amounts: () => Amount[];
   /** Components that would be charged, were they not waived. */
-  readonly waived: readonly string[];
+  readonly waived: () => string[];
 };
 
 export type Amount = {
@@ -48,7 +49,8 @@ export type MissingRegister = {
   readonly register: 'import_wh' | 'export_wh';
 };
 export type Settled = {
-  readonly trades: readonly SettledTrade[];
+  /** Made from columns each time one walks over them: a state's trades as objects would fill the memory. */
+  readonly trades: Iterable<SettledTrade>;
   readonly awaiting: readonly MissingRegister[];
   /** Wh that each method settles. */
   readonly byMethod: Readonly<Record<Method, number>>;
@@ -62,7 +64,7 @@ export function settle(kernel: TradeKernel, request: SettlementRequest, zone: Zo
   const { book, charges } = request;
   const placeOf = calendar(charges, zone);
   const blocks = [...grouped(book.trades, ({ blockStart }) => blockStart)].sort(([a], [b]) => a - b);
-  const trades: SettledTrade[] = [];
+  const passes: Pass[] = [];
   const awaiting: MissingRegister[] = [];
   const byMethod: Record<Method, number> = { pro_rata: 0, fifo: 0, three_round: 0, water_fill: 0 };
   for (let pass: TradeRow[] = [], at = 0; at < blocks.length; at++) {
@@ -70,11 +72,16 @@ export function settle(kernel: TradeKernel, request: SettlementRequest, zone: Zo
     if (pass.length < PASS_TRADES && at + 1 < blocks.length) continue;
     const columns = columnsOf(request, pass, awaiting);
     for (const method of METHODS) byMethod[method] += sum(kernel.allocate(method, columns).settled);
-    for (const settled of settlePass(kernel, request, pass, columns, placeOf)) trades.push(settled);
+    passes.push(settlePass(kernel, request, pass, columns, placeOf));
     pass = [];
   }
-  return { trades, awaiting, byMethod };
+  const walk = function* () {
+    for (const { count, at } of passes) for (let t = 0; t < count; t++) yield at(t);
+  };
+  return { trades: { [Symbol.iterator]: walk }, awaiting, byMethod };
 }
+
+type Pass = { readonly count: number; readonly at: (t: number) => SettledTrade };
 
 function settlePass(
   kernel: TradeKernel,
@@ -82,7 +89,7 @@ function settlePass(
   trades: readonly TradeRow[],
   columns: Trades,
   placeOf: (start: Instant, minutes: number) => Place,
-): SettledTrade[] {
+): Pass {
   const { book, charges, meters, method } = request;
   const allocation = kernel.allocate(method, columns);
   const places = trades.map(({ blockStart }) => placeOf(blockStart, book.blockMinutes));
@@ -107,66 +114,66 @@ function settlePass(
   const price = BigInt64Array.from(trades, ({ priceMicrosPerKwh }) => priceMicrosPerKwh);
   const charged = kernel.charge({ settled: allocation.settled, price, boundaries, components });
   const carried = (boundary: number, t: number) => charged.carried[boundary * trades.length + t]!;
-  return trades.map((trade, t) => ({
-    ...{ trade, place: places[t]! },
+  const amountsAt = (t: number): Amount[] => {
+    const amounts: Amount[] = [];
+    for (const [c, component] of charges.components.entries()) {
+      if (components[c]!.applies[t] === 0) continue;
+      const cell = c * trades.length + t;
+      const wh = typeof component.base === 'string' ? carried(component.at, t) : null;
+      amounts.push({ component, wh, micros: charged.amount[cell]!, buyerMicros: charged.buyerPart[cell]! });
+    }
+    return amounts;
+  };
+  const at = (t: number): SettledTrade => ({
+    trade: trades[t]!,
+    place: places[t]!,
     sellerAllocatedWh: allocation.sellerAllocated[t]!,
     buyerAllocatedWh: allocation.buyerAllocated[t]!,
     settledWh: allocation.settled[t]!,
     deliveredWh: carried(boundaries.length, t),
     waterFilledWh: allocation.waterFilled[t]!,
     awaiting: allocation.awaiting[t] !== 0,
-    amounts: charges.components.flatMap((component, c) =>
-      components[c]!.applies[t] === 0
-        ? []
-        : {
-            component,
-            wh: typeof component.base === 'string' ? carried(component.at, t) : null,
-            micros: charged.amount[c * trades.length + t]!,
-            buyerMicros: charged.buyerPart[c * trades.length + t]!,
-          },
-    ),
-    waived: charges.components.filter((_, c) => waived[c]![t] === 1).map(({ name }) => name),
-  }));
+    amounts: () => amountsAt(t),
+    waived: () => charges.components.filter((_, c) => waived[c]![t] === 1).map(({ name }) => name),
+  });
+  return { count: trades.length, at };
 }
 
-/** The columns of the core; the registers without reading are added to `awaiting`. */
+/** The columns of the core; the trades stand block by block. The registers without reading are added to `awaiting`. */
 function columnsOf({ book, readings }: SettlementRequest, trades: readonly TradeRow[], awaiting: MissingRegister[]): Trades {
   const register: number[] = [];
-  const places = new Map<string, number>();
-  const placeOf = (meterId: string, blockStart: Instant, side: MissingRegister['register']): number => {
-    const key = `${side} ${blockStart} ${meterId}`;
-    const known = places.get(key);
+  let block = { start: Number.NaN, import_wh: new Map<string, number>(), export_wh: new Map<string, number>() };
+  const placeOf = (meterId: string, side: Register, blockStart: Instant): number => {
+    if (block.start !== blockStart) block = { start: blockStart, import_wh: new Map(), export_wh: new Map() };
+    const known = block[side].get(meterId);
     if (known !== undefined) return known;
     const wh = meteredWh(readings, meterId, blockStart, book.blockMinutes, side);
-    if (wh === null) awaiting.push({ meterId, blockStart, register: side });
-    places.set(key, register.length);
-    return register.push(wh ?? MISSING) - 1;
+    if (wh === MISSING) awaiting.push({ meterId, blockStart, register: side });
+    block[side].set(meterId, register.length);
+    return register.push(wh) - 1;
   };
-  const sells = trades.map(({ seller, blockStart }) => placeOf(seller, blockStart, 'export_wh'));
-  const buys = trades.map(({ buyer, blockStart }) => placeOf(buyer, blockStart, 'import_wh'));
+  const sells = new Int32Array(trades.length);
+  const buys = new Int32Array(trades.length);
+  trades.forEach(({ seller, buyer, blockStart }, t) => {
+    sells[t] = placeOf(seller, 'export_wh', blockStart);
+    buys[t] = placeOf(buyer, 'import_wh', blockStart);
+  });
   return {
+    ...{ sells, buys, register: Int32Array.from(register) },
     quantity: Int32Array.from(trades, ({ quantityWh }) => quantityWh),
-    sells: Int32Array.from(sells),
-    buys: Int32Array.from(buys),
-    queue: Int32Array.from(trades, (_, t) => t), // the rows stand in order of trade time already
-    register: Int32Array.from(register),
+    // Within a block the rows stand in order of trade time already, and a queue never reaches over two blocks.
+    queue: Int32Array.from(trades, (_, t) => t),
   };
 }
 
-/** Wh of a register over a block: the sum of its intervals, missing when one is missing. */
-function meteredWh(
-  readings: Readings,
-  meterId: string,
-  start: Instant,
-  minutes: number,
-  side: MissingRegister['register'],
-): number | null {
-  const own = readings.byMeter.get(meterId);
+/** Wh of a register over a block: the sum of its intervals, MISSING when one is missing. */
+function meteredWh(readings: Readings, meterId: string, start: Instant, minutes: number, side: Register): number {
+  const own = readings.byMeter.get(meterId)?.[side];
+  const first = (start - readings.origin) / (readings.minutes * MINUTE);
   let total = 0;
-  for (let at = 0; at < minutes; at += readings.minutes) {
-    const read = own?.get(start + at * MINUTE);
-    const wh = side === 'import_wh' ? read?.importWh : read?.exportWh;
-    if (wh === undefined || wh === null) return null;
+  for (let interval = first; interval < first + minutes / readings.minutes; interval++) {
+    const wh = own?.get(interval) ?? MISSING;
+    if (wh === MISSING) return MISSING;
     total += wh;
   }
   if (total >= 2 ** 31) throw fault(`meter ${meterId}: ${side}`, `of a block is ${total} Wh, 2^31 or more: no home's meter`);

@@ -8,9 +8,10 @@ const ROWS_SHOWN = 40;
 
 /** The answer for people: kWh and rupees, in civil time. */
 export function answerTables({ request, settled, energy, lines, indicative }: Answer, zone: ZoneDays): string {
-  const { trades, awaiting, byMethod } = settled;
-  const totals = totalsOf(trades);
-  const blocks = new Set(trades.map(({ trade }) => trade.blockStart)).size;
+  const { awaiting, byMethod } = settled;
+  const totals = totalsOf(settled.trades);
+  const { trades } = request.book;
+  const blocks = new Set(trades.map(({ blockStart }) => blockStart)).size;
   const moment = (at: number) => {
     const day = zone.dayOf(at);
     const minute = Math.floor((at - zone.startOf(day)) / MINUTE);
@@ -65,11 +66,11 @@ export function answerTables({ request, settled, energy, lines, indicative }: An
     table(
       'Trades, kWh',
       ['trade', 'block', 'seller', 'buyer', '>contracted', '>of seller', '>of buyer', '>settled', '>delivered', ''],
-      trades,
+      firstOf(settled.trades, ROWS_SHOWN + 1),
       (own) => [
         ...[own.trade.id, moment(own.trade.blockStart), own.trade.seller, own.trade.buyer, kWh(own.trade.quantityWh)],
         ...[kWh(own.sellerAllocatedWh), kWh(own.buyerAllocatedWh), kWh(own.settledWh), kWh(own.deliveredWh)],
-        [own.awaiting ? AWAITING : '', ...own.waived.map((name) => `${name} waived`)].filter(Boolean).join(', '),
+        [own.awaiting ? AWAITING : '', ...own.waived().map((name) => `${name} waived`)].filter(Boolean).join(', '),
       ],
     ),
   );
@@ -101,3 +102,9 @@ function kWh(wh: number | null): string {
 const amount = (paise: bigint): string => (paise > 0n ? '+' : '') + rupees(paise * MICROS_PER_PAISA).replace('-', '−');
 
 const counted = (count: number, noun: string): string => `${count.toLocaleString('en-IN')} ${noun}${count === 1 ? '' : 's'}`;
+
+function firstOf<T>(items: Iterable<T>, most: number): T[] {
+  const first: T[] = [];
+  for (const item of items) if (first.push(item) >= most) break;
+  return first;
+}

@@ -24,7 +24,7 @@ test('every command and flag it shows is one the command knows', { timeout: 120_
   const known = help();
   const told = new Map<string, string>(); // each command is asked once
   for (const [line, command, rest] of readme.matchAll(
-    /lachak (start|account|token|config|verify|baseline|demo|backup|restore)\b([^\n`]*)/g,
+    /lachak (start|account|token|config|verify|baseline|allocate|demo|backup|restore)\b([^\n`]*)/g,
   )) {
     expect(known, line).toContain(`  ${command} `);
     const says = told.get(command!) ?? help(command!);

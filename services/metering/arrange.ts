@@ -35,6 +35,8 @@ export type ArrangeInput = {
 
 type OpenDay = { place: TilePlace; end: Instant; groups: Map<Instant, number> };
 const WH_MOST = 2 ** 31 - 1;
+/** Civil days are written with four digits. */
+const YEAR_100 = Date.UTC(100, 0, 1);
 
 /**
  * Puts each row into its tile and slot, in Wh (× the meter's factor, in place), and groups them by tile and known_at, ascending by known_at
@@ -88,6 +90,15 @@ export function arrange({ rows, meters, zoneDays, now, knownAt, findings }: Arra
     const known = Number.isNaN(rows.knownAt[row]!) ? knownAt : rows.knownAt[row]!;
     if (start + intervalMs > now || known > now) {
       refuse(row, 'interval_start', 'future', () => `${said(start + intervalMs > now ? start : known)} is not over yet`);
+      continue;
+    }
+    if (start < YEAR_100 || !Number.isInteger(start)) {
+      refuse(
+        row,
+        'interval_start',
+        start < YEAR_100 ? 'not_an_instant' : 'off_grid',
+        () => `${start} ms since 1970 is no start of an interval`,
+      );
       continue;
     }
     const day = dayOf(index, meter, start);

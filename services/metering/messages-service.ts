@@ -40,6 +40,7 @@ export const sourceOf = (caller: Caller): string | null =>
 /** Instants on the wire: 0 = now. Nothing can be known before its time. */
 export function knownAtOf(ms: bigint, now: Instant): Instant {
   if (ms > BigInt(now)) throw invalid('known_at_in_future', `known_at ${ms} ms lies in the future`, 'known_at_ms');
+  if (ms < 0n) throw invalid('instant_out_of_range', `known_at ${ms} ms lies before 1970`, 'known_at_ms');
   return ms === 0n ? now : Number(ms);
 }
 

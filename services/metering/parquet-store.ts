@@ -130,7 +130,10 @@ async function instants(
   const type = types.get(name);
   if (type === undefined) return { sql: '-1::double', of: () => -1 };
   if (type === 'TIMESTAMP WITH TIME ZONE')
-    return { sql: `coalesce(epoch_us(${name}) / 1000.0, -1)::double`, of: (ms) => (ms === -1 ? -1 : ms < 0 ? NO_INSTANT : ms) };
+    return {
+      sql: `coalesce(${name === 'known_at' ? 'floor' : ''}(epoch_us(${name}) / 1000.0), -1)::double`,
+      of: (ms) => (ms === -1 ? -1 : ms < 0 ? NO_INSTANT : ms),
+    };
   if (type !== 'VARCHAR')
     throw invalid(
       'offset_missing',

@@ -7,7 +7,7 @@ import { DAY } from '../services/domain/interval.ts';
 import { conflict, forbidden, invalid, notFound, type Refusal } from '../services/domain/outcome.ts';
 import { once } from '../services/host/command.ts';
 import { newId } from '../services/host/ids.ts';
-import { optionsOf } from '../services/host/jetstream.ts';
+import { openJetStream, optionsOf } from '../services/host/jetstream.ts';
 import { bind, type Caller, type Database, type Deps, type Room, type RoomMaker } from '../services/host/room.ts';
 import { externalBroker } from './broker-service.ts';
 import { openDesired } from './desired-service.ts';
@@ -17,12 +17,19 @@ import { type Gateways, openGateways } from './gateways-service.ts';
 import { alone, sharedHolding } from './holding-service.ts';
 import { embeddedEntry, ROOM_USER } from './mqtt/broker.ts';
 import { flexDriver } from './mqtt/flex.ts';
+import { takeTelemetry, telemetrySession } from './mqtt/keeper.ts';
 import { ocppDriver } from './ocpp/csms.ts';
 import type { ChargingMemory } from './ocpp/station.ts';
 import { openPursuits, type Pursuits } from './pursuit-service.ts';
 import { type Report, reportHub } from './report-service.ts';
 import { brokerPassword, openSecrets, type Secrets } from './secret-store.ts';
 import * as store from './store.ts';
+import { telemetryStream } from './stream-store.ts';
+import { openTelemetry, telemetryMessage } from './telemetry-service.ts';
+import { telemetryTable } from './telemetry-store.ts';
+
+/** Whichever gateway holds it has the room's session for telemetry at an external broker. */
+const TELEMETRY_PART = 0;
 
 /** The edge: devices over MQTT and OCPP, brought to what is desired of them. */
 export const room: RoomMaker = { name: 'devices', migrations: new URL('./migrations/', import.meta.url), make };
@@ -52,8 +59,12 @@ function make(deps: Deps): Room {
   // What connects to this process is told to the others; what an external broker says they hear themselves.
   const heard = gateways?.heard ?? pursuits.heard;
   const authenticate = authentication(deps, secrets, pursuits, gateways);
+  const carrier = several ? telemetryStream(openJetStream(config, log), config.nats.replicas) : telemetryTable(database);
+  const telemetry = openTelemetry(deps, carrier);
+  const taken = takeTelemetry(telemetry.keep, clock);
   const broker = externalBroker(config.mqtt, database, log);
-  const entry = broker?.entry ?? embeddedEntry({ ...config.mqtt, authenticate, refused: pursuits.heard.refused });
+  const entry = broker?.entry ?? embeddedEntry({ ...config.mqtt, authenticate, refused: pursuits.heard.refused, taken });
+  const session = broker && telemetrySession(broker.entry, taken, log);
   // Alone, its session at the broker is the same after a restart; of several, who may share a folder, each has its own.
   const own = several ? gatewayId : createHash('sha256').update(folder).digest('hex');
   const clientId = `${ROOM_USER}-${own.slice(0, 12)}`;
@@ -61,7 +72,8 @@ function make(deps: Deps): Room {
     'flex/1',
     flexDriver({ entry, clock, heard: broker ? pursuits.heard : heard, log, clientId, lasting: broker !== null && !several }),
   );
-  drivers.set('ocpp1.6', ocppDriver({ ...config.ocpp, clock, authenticate, heard, log, memory: chargingMemory(deps) }));
+  const { keep } = telemetry;
+  drivers.set('ocpp1.6', ocppDriver({ ...config.ocpp, clock, authenticate, heard, keep, log, memory: chargingMemory(deps) }));
 
   return {
     bindings: [
@@ -131,6 +143,10 @@ function make(deps: Deps): Room {
         watchReports: async function* (_request, { discom, signal }) {
           for await (const batch of reports.watch(discom, signal)) yield { reports: batch.map(reportOf) };
         },
+        takeTelemetry: async ({ receipts, most }, { discom }) => {
+          await telemetry.acknowledge(discom, receipts);
+          return telemetryMessage(await telemetry.take(discom, most));
+        },
         getEndpoints: async () => ({
           mqttUrl: drivers.get('flex/1')!.endpoint(),
           ocppUrl: drivers.get('ocpp1.6')!.endpoint(),
@@ -140,9 +156,17 @@ function make(deps: Deps): Room {
     start: async () => {
       await checkPepper(database, secrets);
       await pursuits.start();
+      await telemetry.start();
+      if (!several) await session?.start();
       await holding.start({
-        gained: (parts) => pursuits.gained(parts).catch((error) => log.error({ error }, 'devices are not pursued')),
-        lost: (parts) => pursuits.lost(parts),
+        gained: (parts) => {
+          if (parts.has(TELEMETRY_PART)) void session?.start();
+          return pursuits.gained(parts).catch((error) => log.error({ error }, 'devices are not pursued'));
+        },
+        lost: (parts) => {
+          if (parts.has(TELEMETRY_PART)) void session?.stop();
+          pursuits.lost(parts);
+        },
         died: (gateway) => gateways?.died(gateway),
       });
       const driverOf = (device: DeviceKey) => drivers.get(pursuits.protocolOf(device));
@@ -154,8 +178,10 @@ function make(deps: Deps): Room {
     },
     stop: async () => {
       broker?.stop();
+      await session?.stop();
       await Promise.all([...drivers.values()].map((driver) => driver.stop()));
       await holding.stop();
+      await telemetry.stop();
       await gateways?.stop();
       const counts = pursuits.counts();
       if (Object.keys({ ...counts.refused, ...counts.lost }).length > 0)

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import type { Authenticate, Heard } from '../driver.ts';
 import { type Identity, mayPublish, maySubscribe, packetGuard } from './access.ts';
+import type { TakeTelemetry } from './keeper.ts';
 
 export const ROOM_USER = 'lachak';
 const MOST_BYTES = 16 * 1024;
@@ -44,12 +45,15 @@ export async function openBroker({
   authenticate,
   serviceSecret,
   refused,
+  taken,
 }: {
   host: string;
   port: number;
   authenticate: Authenticate;
   serviceSecret: string;
   refused: Heard['refused'];
+  /** Before a device's publication is acknowledged; when it throws the connection ends, and the device says it again on the next. */
+  taken: TakeTelemetry;
 }): Promise<Broker> {
   const identities = new WeakMap<Client, Identity>();
   const names = new WeakMap<Client, string>();
@@ -77,11 +81,9 @@ export async function openBroker({
       const who = client && identities.get(client);
       if (packet.payload.length > MOST_BYTES)
         return done(refuse('oversize', client, `${packet.payload.length} bytes to ${packet.topic}`));
-      done(
-        who && mayPublish(who, packet.topic)
-          ? null
-          : refuse('publish', client, `may not publish to ${packet.topic.slice(0, 200)}`),
-      );
+      if (!who || !mayPublish(who, packet.topic))
+        return done(refuse('publish', client, `may not publish to ${packet.topic.slice(0, 200)}`));
+      taken(packet.topic, Buffer.from(packet.payload)).then(() => done(null), done);
     },
     authorizeSubscribe: (client, subscription, done) => {
       const who = identities.get(client);

@@ -4,6 +4,7 @@ import type { Clock } from '../../services/host/room.ts';
 import type { Authenticate, DeviceKey, Driver, Heard, StartsCharging } from '../driver.ts';
 import { expectations } from '../mqtt/expectations.ts';
 import type { Instruction } from '../reconcile.ts';
+import type { KeepTelemetry } from '../telemetry.ts';
 import { type Door, openDoor } from './door.ts';
 import { journal } from './journal.ts';
 import { type CallEnd, link } from './link.ts';
@@ -19,6 +20,7 @@ export type OcppSetting = {
   readonly clock: Pick<Clock, 'now' | 'stepped'>;
   readonly authenticate: Authenticate;
   readonly heard: Heard;
+  readonly keep: KeepTelemetry;
   readonly log: Logger;
   readonly memory: ChargingMemory;
 };
@@ -26,16 +28,20 @@ export type OcppSetting = {
 /** A station that connects without booting is not waited for longer, wall ms. */
 const FIRST_WORD_MS = 2000;
 const SAMPLE_INTERVAL_S = 60;
+/** Its register on every quarter hour, also while no car is there: intervals of readings begin and end on them. */
+const ALIGNED_INTERVAL_S = 900;
+const REGISTER = 'Energy.Active.Import.Register';
 const MEASURANDS = 'Energy.Active.Import.Register,Power.Active.Import,Current.Import,Voltage,Current.Offered';
 
 /** The central system of OCPP 1.6J stations: strict in what it sends, lenient in what it reads. */
-export function ocppDriver({ host, port, clock, authenticate, heard, log, memory }: OcppSetting): Driver & StartsCharging {
+export function ocppDriver({ host, port, clock, authenticate, heard, keep, log, memory }: OcppSetting): Driver & StartsCharging {
   const stations = new Map<string, Station>();
   const steps = expectations();
   const frames = journal(memory, clock.now, (count) => heard.lost('frame', count), log);
   const listen: Listener = listener({
     clock,
     heard,
+    keep,
     memory,
     log,
     stepped: (id) => steps.expect(id),
@@ -90,7 +96,7 @@ export function ocppDriver({ host, port, clock, authenticate, heard, log, memory
     );
   };
 
-  /** After every boot: how high profiles may stack, and samples often enough to prove anything. */
+  /** After every boot: how high profiles may stack, samples often enough to prove anything, and the register on the grid of readings. */
   const configure = async (station: Station): Promise<void> => {
     const read = call(station, 'GetConfiguration', () => ({ key: ['ChargeProfileMaxStackLevel'] })).then((end) => {
       const keys = end.kind === 'result' && Array.isArray(end.payload.configurationKey) ? end.payload.configurationKey : [];
@@ -102,6 +108,8 @@ export function ocppDriver({ host, port, clock, authenticate, heard, log, memory
     const settings: [string, string][] = [
       ['MeterValueSampleInterval', String(SAMPLE_INTERVAL_S)],
       ['MeterValuesSampledData', MEASURANDS],
+      ['ClockAlignedDataInterval', String(ALIGNED_INTERVAL_S)],
+      ['MeterValuesAlignedData', REGISTER],
     ];
     await Promise.all([read, ...settings.map(([key, value]) => call(station, 'ChangeConfiguration', () => ({ key, value })))]);
   };

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type Instant, iso, MINUTE } from '../../services/domain/interval.ts';
 import type { Clock } from '../../services/host/room.ts';
 import type { Heard } from '../driver.ts';
+import { type KeepTelemetry, registerValue } from '../telemetry.ts';
 import type { Payload } from './frame.ts';
 import { limitAmps } from './profile.ts';
 import { type Measured, readInstant, readMeterValues, readNumber, readText } from './read.ts';
@@ -12,6 +13,7 @@ export type Listener = (station: Station, action: string, payload: Payload) => P
 export type ListenerSetting = {
   readonly clock: Pick<Clock, 'now'>;
   readonly heard: Heard;
+  readonly keep: KeepTelemetry;
   readonly memory: ChargingMemory;
   readonly log: Logger;
   /** The station said that it lives in stepped time. */
@@ -29,7 +31,7 @@ const VOLTS = 230;
  * Whatever can be read is taken, and the answer is a normal one: a station that gets an error to a session or meter message repeats it
  * for ever, and everything behind it waits.
  */
-export function listener({ clock, heard, memory, stepped, answeredStep }: ListenerSetting): Listener {
+export function listener({ clock, heard, keep, memory, stepped, answeredStep }: ListenerSetting): Listener {
   const now = (): string => iso(clock.now());
 
   const measured = (station: Station, all: readonly Measured[]): void => {
@@ -45,6 +47,17 @@ export function listener({ clock, heard, memory, stepped, answeredStep }: Listen
       if (one.offeredW !== null) applied(station, at, one.offeredW);
     }
   };
+  /** What its register said is kept before the message is answered; an answer that fails is asked for again. */
+  const kept = (
+    { device }: Station,
+    connectorId: number,
+    all: readonly { readonly at: Instant; readonly registerWh: number | null }[],
+  ): Promise<void> =>
+    keep(
+      device,
+      String(connectorId),
+      all.flatMap((one) => registerValue(one, clock.now())),
+    );
   /** The charger offers no more than it was told to: its own word that it applies the limit. */
   const applied = (station: Station, at: Instant, offeredW: number): void => {
     for (const [id, { instruction, said }] of station.held) {
@@ -76,6 +89,7 @@ export function listener({ clock, heard, memory, stepped, answeredStep }: Listen
         meterStartWh: Math.round(readNumber(payload.meterStart) ?? 0),
         startedAt: readInstant(payload.timestamp) ?? clock.now(),
       };
+      await kept(station, start.connectorId, [{ at: start.startedAt, registerWh: readNumber(payload.meterStart) }]);
       const transactionId = await memory.startSession(station.device, start);
       station.session = { transactionId, connectorId: start.connectorId };
       heard.session(station.device);
@@ -88,16 +102,22 @@ export function listener({ clock, heard, memory, stepped, answeredStep }: Listen
         reason: readText(payload.reason, 20) || 'Local',
       };
       const named = readNumber(payload.transactionId) ?? -1;
+      const measurements = readMeterValues(payload.transactionData, station.last);
+      const session = (await memory.openSessions(station.device)).find((open) => open.transactionId === named) ?? station.session;
+      const register = { at: stop.stoppedAt, registerWh: readNumber(payload.meterStop) };
+      if (session) await kept(station, session.connectorId, [...measurements, register]);
       const found =
         Number.isInteger(named) && named > 0 && named <= 2_147_483_647 && (await memory.stopSession(station.device, named, stop));
       // Begun offline, its id was never ours: the session we hold open is the one that ends.
       if (!found && station.session) await memory.stopSession(station.device, station.session.transactionId, stop);
       if (!found || station.session?.transactionId === named) station.session = null;
-      measured(station, readMeterValues(payload.transactionData, station.last));
+      measured(station, measurements);
       return { idTagInfo: { status: 'Accepted' } };
     },
-    MeterValues: (station, payload) => {
-      measured(station, readMeterValues(payload.meterValue, station.last));
+    MeterValues: async (station, payload) => {
+      const measurements = readMeterValues(payload.meterValue, station.last);
+      measured(station, measurements);
+      await kept(station, readNumber(payload.connectorId) ?? 1, measurements);
       return {};
     },
     DataTransfer: (station, payload) => {

@@ -62,6 +62,7 @@ export function fakeDevices(discom = 'BRPL') {
           bind(Devices, {
             provisionDevice: never,
             listDevices: never,
+            takeTelemetry: never,
             getEndpoints: never,
             apply: async ({ states }) => {
               if (away) throw new Refusal('unavailable', 'away', 'not now');

@@ -24,7 +24,11 @@ const KEPT_MS = 7 * 24 * 3600_000;
 const KEPT_BYTES = 256 * 1024 * 1024;
 const DUPLICATES_MS = 120_000;
 
-export type Reached = { readonly client: JetStreamClient; readonly manager: JetStreamManager };
+export type Reached = {
+  readonly connection: NatsConnection;
+  readonly client: JetStreamClient;
+  readonly manager: JetStreamManager;
+};
 export type JetStream = {
   /** Null: reached now. Else why not, for people. */
   away(): string | null;
@@ -68,7 +72,7 @@ export function openJetStream(config: Config, log: Logger): JetStream {
         away = null;
         void watch(connection);
         const manager = await connection.jetstreamManager({ timeout: ASK_MS, checkAPI: false });
-        found({ client: connection.jetstream({ timeout: ASK_MS }), manager });
+        found({ connection, client: connection.jetstream({ timeout: ASK_MS }), manager });
         return;
       } catch (error) {
         away = (error as Error).message;

@@ -2,15 +2,21 @@ import { Consent_Basis, type Consent as ConsentMessage, Purpose } from '../../ge
 import type { Record as RegistryRecord } from '../../gen/lachak/v1/registry_pb.ts';
 import { type Dated, Register } from '../../gen/lachak/v1/types_pb.ts';
 import type { Consent, LegalBasis } from '../domain/consent.ts';
+import { deviceRegister } from '../domain/source.ts';
 import type { Deps, Tx } from '../host/room.ts';
 import { keepConsent, keepEnrolled, withdrawConsent } from './consents-store.ts';
 import { keepRecord } from './places-store.ts';
 
-/** Keeps what this room needs: meters with their place in the tiles, connections, the feeder tree; and who may be shown readings. */
-export function follow({ facts }: Deps): void {
+/**
+ * Keeps what this room needs: meters with their place in the tiles, connections, the feeder tree; and who may be shown readings. `stir`
+ * hears of meters that may be read by a device.
+ */
+export function follow({ facts }: Deps, stir: () => void): void {
   facts.follow('registry', {
     registryChanged: async (tx, { records }, { discom }) => {
       for (const { record } of records) await keep(tx, discom, record);
+      if (records.some(({ record }) => record.case === 'meter' && deviceRegister(record.value.source) !== null))
+        tx.afterCommit(stir);
     },
   });
   facts.follow('enrolment', {

@@ -35,7 +35,8 @@ export type Report = {
 };
 export type Delivery = {
   readonly discom: string;
-  readonly command: Command;
+  /** Null: not remembered; a repeat finds everything unchanged. */
+  readonly command: Command | null;
   /** File or stream it came by, and the subject that delivered it. */
   readonly handOff: string;
   readonly signer: string;
@@ -50,17 +51,16 @@ export type Delivery = {
   readonly findings: Findings;
 };
 
+/** What a delivery came to; `repeated`: it had come before, under the same command. */
+export type Taken = { readonly report: Report; readonly repeated: boolean };
+
 const FLUSH_BYTES = 64 * 1024 * 1024;
 
 /**
  * Validates a delivery against what is known and stores one version per touched tile: on record first, then their rows, facts and the
  * remembered outcome in one transaction. Nothing is stored when it throws; the same command gives the first report again.
  */
-export async function ingest(
-  deps: Deps,
-  readings: ReadingStore,
-  delivery: Delivery,
-): Promise<{ report: Report; repeated: boolean }> {
+export async function ingest(deps: Deps, readings: ReadingStore, delivery: Delivery): Promise<Taken> {
   const { clock, database, log } = deps;
   const { discom, rows, knownAt, lines } = delivery;
   const started = performance.now();
@@ -71,8 +71,9 @@ export async function ingest(
   });
   const now = clock.now();
   const { groups, slot, refused } = arrange({ rows, meters, zoneDays, now, knownAt, findings: delivery.findings });
-  const { outcome, repeated } = await database.tx((tx) =>
-    once(tx, delivery.command, async () => {
+  const { command } = delivery;
+  const { outcome, repeated } = await database.tx((tx) => {
+    const work = async (): Promise<Report> => {
       readings.ready();
       await holdReadings(tx, discom);
       const findings = copyOf(delivery.findings);
@@ -177,8 +178,9 @@ export async function ingest(
       report.meters = new Set(meters.filter((meter) => meter !== null).map((meter) => meter.meterId)).size;
       report.days = [...new Set(groups.map(({ place }) => place.day))].sort();
       return report;
-    }),
-  );
+    };
+    return command === null ? work().then((outcome) => ({ outcome, repeated: false })) : once(tx, command, work);
+  });
   killPoint('metering.after_commit');
   const { stored, unchanged, rejected, suspect } = outcome;
   log.info(

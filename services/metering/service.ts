@@ -13,6 +13,7 @@ import { exportLines, meterDaysOf, type Reading, seriesOf, typicalLoads } from '
 import { recordedStore, tileStore } from './reading-store.ts';
 import { tileFiles, tilesOf } from './store.ts';
 import { supplyHandlers } from './supply-service.ts';
+import { followTelemetry } from './telemetry-service.ts';
 
 const TYPICAL_DAYS = 5;
 /** Every day that readings can be of. */
@@ -22,12 +23,13 @@ export const room: RoomMaker = {
   name: 'metering',
   migrations: new URL('./migrations/', import.meta.url),
   make: (deps) => {
-    follow(deps);
     const tally = openTally(deps.metrics);
     const files = tileFiles(deps.folder);
     const { influxUrl: url, influxPasswordFile: passwordFile } = deps.config;
     const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
     const readings = influx ? recordedStore(deps.folder, files, influx, deps.log) : tileStore(deps.folder, files);
+    const telemetry = followTelemetry(deps, readings, tally);
+    follow(deps, telemetry.stir);
     return {
       bindings: [
         bind(Metering, {

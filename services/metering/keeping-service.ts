@@ -1,22 +1,27 @@
 import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
+import { type Record as Registered, Registry } from '../../gen/lachak/v1/registry_pb.ts';
 import { grouped } from '../domain/grouped.ts';
-import { MINUTE } from '../domain/interval.ts';
-import { conflict, invalid } from '../domain/outcome.ts';
+import { type Instant, MINUTE } from '../domain/interval.ts';
+import { conflict } from '../domain/outcome.ts';
 import { type DayColumns, foldTiles, MISSING } from '../domain/tile.ts';
-import type { Database, Deps, Handlers } from '../host/room.ts';
+import type { Connect, Database, Deps, Handlers } from '../host/room.ts';
 import type { Influx } from './influx-store.ts';
 import { type KnownMeter, stateAt } from './known.ts';
 import { areasOf, connectionsNamed, metersOfShard } from './places-store.ts';
 import { plain, type ReadingStore } from './reading-store.ts';
-import { type TileRow, tilesOf } from './store.ts';
+import { daysWithTiles, type TileRow, tilesOf } from './store.ts';
 import { areaPath } from './supply.ts';
 
 type Keeping = { readonly readings: ReadingStore; readonly influx: Influx | null };
 const TOLD_EVERY = 250;
+/** What a chart shows first. */
+const DRAWN_DAYS = 7;
+const DRAWN = ['load_area', 'load_resource', 'load_meter'] as const;
+const PAGE = 1000;
 
 /** What keeps the store honest and what draws from it: neither is in anybody's way to a statement. */
 export function keepingHandlers(
-  { database, clock }: Deps,
+  { database, clock, connect }: Deps,
   { readings, influx }: Keeping,
 ): Pick<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
   return {
@@ -37,17 +42,18 @@ export function keepingHandlers(
       }
       yield { checked: BigInt(rows.length), statements, faults };
     },
-    projectReadings: async function* ({ days, meterIds }, { discom, signal }) {
+    projectReadings: async function* ({ days, meterIds, allDays, areasOnly }, { discom, signal }) {
       if (!influx) throw conflict('no_influx', 'there is no InfluxDB to write series into: set influxUrl');
-      if (days.length === 0) throw invalid('days_missing', 'name at least one day', 'days');
-      const named = new Set(meterIds);
-      for (const day of days) {
+      const every = days.length > 0 ? days : await daysWithTiles(database, discom, '0000-01-01', '9999-12-31');
+      const meters = new Set(meterIds);
+      for (const day of days.length > 0 || allDays ? every : every.slice(-DRAWN_DAYS)) {
         signal.throwIfAborted();
         const rows = await tilesOf(database, discom, { days: [day], asOf: clock.now() });
         let points = 0;
         for (const ofZone of grouped(rows, (row) => `${row.zone} ${row.intervalMinutes} ${row.dayStart}`).values()) {
-          const lines = await seriesOf(database, readings, discom, ofZone, named);
-          await influx.query(['load_area', 'load_meter'].map((name) => forgetting(name, discom, ofZone[0]!)));
+          const resources = areasOnly ? NO_RESOURCES : await resourcesAt(connect, discom, ofZone[0]!.dayStart);
+          const lines = await seriesOf(database, readings, discom, ofZone, { meters, resources });
+          await influx.query(DRAWN.map((name) => forgetting(name, discom, ofZone[0]!)));
           await influx.write(lines);
           points += lines.length;
         }
@@ -59,13 +65,46 @@ export function keepingHandlers(
 
 type Sum = { importWh: number; exportWh: number; meters: number; missing: number };
 
-/** A day of one zone, all shards: line protocol, one point an interval for each area and each meter named. A gap has no value. */
+/** By settlement point's register: a sub-meter of its own, or the connection's meter. */
+type Resources = { readonly ofMeter: ReadonlyMap<string, string[]>; readonly ofConnection: ReadonlyMap<string, string[]> };
+type Drawn = { readonly meters: ReadonlySet<string>; readonly resources: Resources };
+const NO_RESOURCES: Resources = { ofMeter: new Map(), ofConnection: new Map() };
+
+/** Where each resource was measured that day, as the registry has it: this room keeps no resources. */
+async function resourcesAt(connect: Connect, discom: string, at: Instant): Promise<Resources> {
+  const points = new Map<string, { connectionId: string; subMeterId: string }>();
+  for await (const { case: noun, value } of recordsOf(connect, discom, 'settlement_points', at))
+    if (noun === 'settlementPoint') points.set(value.settlementPointId, value);
+  const [ofMeter, ofConnection] = [new Map<string, string[]>(), new Map<string, string[]>()];
+  for await (const { case: noun, value } of recordsOf(connect, discom, 'resources', at)) {
+    const point = noun === 'resource' ? points.get(value.settlementPointId) : undefined;
+    if (noun !== 'resource' || !point) continue;
+    const [of, key] = point.subMeterId === '' ? [ofConnection, point.connectionId] : [ofMeter, point.subMeterId];
+    of.set(key, [...(of.get(key) ?? []), value.resourceId]);
+  }
+  return { ofMeter, ofConnection };
+}
+
+async function* recordsOf(connect: Connect, discom: string, table: string, at: Instant): AsyncGenerator<Registered['record']> {
+  for (let token = ''; ; ) {
+    const page = { size: PAGE, token };
+    const { records, nextPageToken } = await connect(Registry).listRecords({ table, atMs: BigInt(at), page }, { discom });
+    for (const { record } of records) yield record;
+    if (nextPageToken === '') return;
+    token = nextPageToken;
+  }
+}
+
+/**
+ * A day of one zone, all shards: line protocol, one point an interval for each area, for each resource (the load at the register it is
+ * measured on, also where others are behind the same one) and each meter named. A gap has no value.
+ */
 async function seriesOf(
   database: Database,
   readings: ReadingStore,
   discom: string,
   rows: readonly TileRow[],
-  named: ReadonlySet<string>,
+  { meters: named, resources }: Drawn,
 ): Promise<string[]> {
   const { zone, intervalMinutes, dayStart, slots } = rows[0]!;
   const place = `discom=${plain(discom)},minutes=${intervalMinutes},zone=${plain(zone)}`;
@@ -86,10 +125,15 @@ async function seriesOf(
       meters.flatMap(({ links }) => links.map(({ connectionId }) => connectionId)),
     );
     for (const meter of meters) {
-      if (named.has(meter.meterId)) lines.push(...meterLines(columns, meter, place, time));
+      const connectionId = stateAt(meter.links, dayStart)?.connectionId ?? '';
+      const own = meter.parentMeterId === '' ? (resources.ofConnection.get(connectionId) ?? []) : [];
+      if (named.has(meter.meterId))
+        lines.push(...meterLines(columns, meter, `load_meter,meter=${plain(meter.meterId)},${place}`, time));
+      for (const resource of [...own, ...(resources.ofMeter.get(meter.meterId) ?? [])])
+        lines.push(...meterLines(columns, meter, `load_resource,${place},resource=${plain(resource)}`, time));
       // A sub-meter's energy is in its parent's already.
       if (meter.parentMeterId !== '') continue;
-      const connection = connections.get(stateAt(meter.links, dayStart)?.connectionId ?? '') ?? [];
+      const connection = connections.get(connectionId) ?? [];
       for (const area of areaPath(connection, areas, dayStart)) {
         const day = sums.get(area) ?? Array.from({ length: slots }, () => ({ importWh: 0, exportWh: 0, meters: 0, missing: 0 }));
         sums.set(area, day);
@@ -105,7 +149,7 @@ async function seriesOf(
   return lines;
 }
 
-function meterLines(columns: DayColumns, meter: KnownMeter, place: string, time: (slot: number) => string): string[] {
+function meterLines(columns: DayColumns, meter: KnownMeter, series: string, time: (slot: number) => string): string[] {
   const lines: string[] = [];
   for (let slot = 0; slot < columns.slots; slot++) {
     const [importWh, exportWh] = cellOf(columns, slot, meter.ordinal);
@@ -113,7 +157,7 @@ function meterLines(columns: DayColumns, meter: KnownMeter, place: string, time:
       ...(importWh === MISSING ? [] : [`import_wh=${importWh}i`]),
       ...(exportWh === MISSING ? [] : [`export_wh=${exportWh}i`]),
     ];
-    if (values.length > 0) lines.push(`load_meter,meter=${plain(meter.meterId)},${place} ${values.join(',')} ${time(slot)}`);
+    if (values.length > 0) lines.push(`${series} ${values.join(',')} ${time(slot)}`);
   }
   return lines;
 }

@@ -14,7 +14,7 @@ const HELP = `lachak readings import FILE… --discom DISCOM [--known-at INSTANT
 lachak readings check --discom DISCOM [--record] [--day DAY[,DAY…]] [--folder DIR]
 lachak readings compact --discom DISCOM [--day DAY[,DAY…]] [--at-least N] [--dry-run] [--folder DIR]
 lachak readings retain --discom DISCOM --keep-days N [--before DAY] [--dry-run] [--folder DIR]
-lachak readings project --discom DISCOM --day DAY[,DAY…] [--meter ID[,ID…]] [--folder DIR]
+lachak readings project --discom DISCOM [--day DAY[,DAY…] | --all] [--areas-only] [--meter ID[,ID…]] [--folder DIR]
 
 import    delivers files to the running installation: CSV, Parquet, or IES MeterData (JSON); CSV and JSON also as gzip or zstd. Each
           file is stored whole or not at all, and once: after a break or a kill, give the same command again. Lines that were refused
@@ -26,12 +26,13 @@ compact   makes one base of a tile's versions where there are --at-least many (8
 retain    lets go, of what was stored, and last named to a run, more than --keep-days ago: versions that a compacted base stands for, and
           with --before whole days before that day. A question that needs what was let go is refused, never answered with a gap.
           Both say with --dry-run what they would do.
-project   writes plain series for charts into InfluxDB, beside the record, and replaces those of the same days:
-          load_area (import_wh, export_wh, meters, missing) for every area, load_meter for the meters named.
+project   writes plain series for charts into InfluxDB, beside the record, and replaces those of the same days: load_area (import_wh,
+          export_wh, meters, missing) for every area, load_resource (import_wh, export_wh at the register it is measured on) for every
+          resource unless --areas-only, load_meter for the meters named.
 
   --discom   whose readings
   --known-at for rows that do not say it themselves: when what they say became known (default: now)
-  --day      like 2026-05-09; left out, check looks at all days
+  --day      like 2026-05-09; left out, check looks at all days, project draws the last seven that have readings (--all: every one)
 `;
 /** Looking at everything may take long; a stream that stops moving is ended by whoever watches it. */
 const WITHIN_MS = 24 * 3_600_000;
@@ -41,7 +42,8 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   const word = { type: 'string' as const };
   const { values, positionals } = readWords(argv, {
     ...settingFlags,
-    ...{ discom: word, day: word, meter: word, 'known-at': word, record: { type: 'boolean' as const } },
+    ...{ discom: word, day: word, meter: word, 'known-at': word },
+    ...{ record: { type: 'boolean' as const }, all: { type: 'boolean' as const }, 'areas-only': { type: 'boolean' as const } },
     ...{ 'at-least': word, 'keep-days': word, before: word, 'dry-run': { type: 'boolean' as const } },
   });
   if (values.help) {
@@ -56,7 +58,7 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   if (said('discom') === '') throw invalid('usage', '--discom is missing; see lachak readings --help');
   const wrong = list('day').find((day) => !/^\d{4}-\d{2}-\d{2}$/.test(day));
   if (wrong !== undefined) throw invalid('usage', `--day is "${wrong}"; allowed: days like 2026-05-09, with commas`);
-  if (verb === 'project' && list('day').length === 0) throw invalid('usage', '--day is missing: which days to draw?');
+  if (values.all === true && list('day').length > 0) throw invalid('usage', 'say either --day or --all');
   if (verb === 'import' && files.length === 0) throw invalid('usage', 'which files? lachak readings import FILE…');
   if (verb === 'retain' && said('keep-days') === '')
     throw invalid('usage', '--keep-days is missing: how long to keep what was stored?');
@@ -92,8 +94,18 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
       return EXIT.done;
     }
     if (verb === 'check') return await check(metering, { days: list('day'), record: values.record === true }, options);
-    for await (const { day, points } of metering.projectReadings({ days: list('day'), meterIds: list('meter') }, options))
+    const drawn = {
+      days: list('day'),
+      meterIds: list('meter'),
+      allDays: values.all === true,
+      areasOnly: values['areas-only'] === true,
+    };
+    let days = 0;
+    for await (const { day, points } of metering.projectReadings(drawn, options)) {
       process.stdout.write(`${day}  ${points} points\n`);
+      days++;
+    }
+    if (days === 0) process.stdout.write('there are no readings to draw\n');
     return EXIT.done;
   } finally {
     wire.close();

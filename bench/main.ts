@@ -5,10 +5,11 @@ import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
 import { recordBench } from './record.ts';
 import { startBench } from './start.ts';
+import { sustainBench } from './sustain.ts';
 import { tilesBench } from './tiles.ts';
 
-/** What it answers, if anything, are its ratios and rates by name. */
-type Bench = (print: (line: string) => void) => Promise<unknown>;
+/** What it answers, if anything, are its ratios and rates by name; `words` are those of the command. */
+type Bench = (print: (line: string) => void, words: readonly string[]) => Promise<unknown>;
 
 /** One name a question; each prints its numbers with machine and goal, measured in this run. */
 const benches: Readonly<Record<string, Bench>> = {
@@ -20,19 +21,21 @@ const benches: Readonly<Record<string, Bench>> = {
   tiles: tilesBench,
   start: startBench,
   edge: edgeBench,
+  sustain: sustainBench,
 };
 
-const json = process.argv.includes('--json');
-const names = process.argv.slice(2).filter((word) => word !== '--json');
+const words = process.argv.slice(2);
+const json = words.includes('--json');
+const names = words.filter((word, i) => !word.startsWith('--') && words[i - 1] !== '--minutes');
 const unknown = names.filter((name) => !benches[name]);
 if (unknown.length > 0 || names.length === 0) {
   process.stderr.write(
-    `npm run bench -- NAME… [--json]: ${Object.keys(benches).join(', ')}${unknown.length ? `; not ${unknown.join(', ')}` : ''}\n`,
+    `npm run bench -- NAME… [--json] [--minutes N]: ${Object.keys(benches).join(', ')}${unknown.length ? `; not ${unknown.join(', ')}` : ''}\n`,
   );
   process.exitCode = 2;
 } else {
   for (const name of names) {
-    const ratios = await benches[name]!((line) => console.log(line));
+    const ratios = await benches[name]!((line) => console.log(line), words);
     if (json) console.log(JSON.stringify({ bench: name, ratios: ratios ?? {} }));
   }
 }

@@ -2,10 +2,11 @@ import { Consent_Basis, type Consent as ConsentMessage, Purpose } from '../../ge
 import type { Record as RegistryRecord } from '../../gen/lachak/v1/registry_pb.ts';
 import { type Dated, Register } from '../../gen/lachak/v1/types_pb.ts';
 import type { Consent, LegalBasis } from '../domain/consent.ts';
+import { grouped } from '../domain/grouped.ts';
 import { deviceRegister } from '../domain/source.ts';
-import type { Deps, Tx } from '../host/room.ts';
+import type { Deps } from '../host/room.ts';
 import { keepConsent, keepEnrolled, withdrawConsent } from './consents-store.ts';
-import { keepRecord } from './places-store.ts';
+import { keepRecords } from './places-store.ts';
 
 /**
  * Keeps what this room needs: meters with their place in the tiles, connections, the feeder tree; and who may be shown readings. `stir`
@@ -14,7 +15,17 @@ import { keepRecord } from './places-store.ts';
 export function follow({ facts }: Deps, stir: () => void): void {
   facts.follow('registry', {
     registryChanged: async (tx, { records }, { discom }) => {
-      for (const { record } of records) await keep(tx, discom, record);
+      const kept = grouped(
+        records.flatMap(({ record }) => rowOf(discom, record) ?? []),
+        ({ table }) => table,
+      );
+      for (const [table, rows] of kept)
+        await keepRecords(
+          tx,
+          table,
+          ['discom', `${table}_id`, 'from_ms'],
+          rows.map(({ row }) => row),
+        );
       if (records.some(({ record }) => record.case === 'meter' && deviceRegister(record.value.source) !== null))
         tx.afterCommit(stir);
     },
@@ -29,11 +40,13 @@ export function follow({ facts }: Deps, stir: () => void): void {
   });
 }
 
-async function keep(tx: Tx, discom: string, record: RegistryRecord['record']): Promise<void> {
+type Row = { readonly table: 'meter' | 'connection' | 'area'; readonly row: Readonly<Record<string, unknown>> };
+
+function rowOf(discom: string, record: RegistryRecord['record']): Row | null {
   switch (record.case) {
     case 'meter': {
       const meter = record.value;
-      return keepRecord(tx, 'meter', ['discom', 'meter_id', 'from_ms'], {
+      const row = {
         discom,
         meter_id: meter.meterId,
         ...dated(meter.dated),
@@ -47,29 +60,27 @@ async function keep(tx: Tx, discom: string, record: RegistryRecord['record']): P
         has_export: meter.registers.includes(Register.EXPORT),
         parent_meter_id: meter.parentMeterId,
         source: meter.source,
-      });
+      };
+      return { table: 'meter', row };
     }
     case 'connection': {
       const connection = record.value;
-      return keepRecord(tx, 'connection', ['discom', 'connection_id', 'from_ms'], {
+      const row = {
         discom,
         connection_id: connection.connectionId,
         ...dated(connection.dated),
         participant_id: connection.participantId,
         area_id: connection.areaId,
         sanctioned_load_w: connection.sanctionedLoadW,
-      });
+      };
+      return { table: 'connection', row };
     }
     case 'area': {
-      const { areaId, parentId } = record.value;
-      return keepRecord(tx, 'area', ['discom', 'area_id', 'from_ms'], {
-        discom,
-        area_id: areaId,
-        ...dated(record.value.dated),
-        parent_id: parentId,
-      });
+      const { areaId, parentId, dated: of } = record.value;
+      return { table: 'area', row: { discom, area_id: areaId, ...dated(of), parent_id: parentId } };
     }
     default:
+      return null;
   }
 }
 

@@ -83,19 +83,22 @@ export async function areasOf(db: Queryable, discom: string): Promise<Map<string
   );
 }
 
-/** Upserts one dated record of the registry; the same fact twice leaves the same row. */
-export async function keepRecord(
+/** Upserts dated records of the registry, of one table, in one statement; the same again leaves the same rows, and of two the later holds. */
+export async function keepRecords(
   tx: Tx,
   table: string,
   key: readonly string[],
-  record: Readonly<Record<string, unknown>>,
+  records: readonly Readonly<Record<string, unknown>>[],
 ): Promise<void> {
-  const columns = Object.keys(record);
+  const rows = new Map(records.map((record) => [key.map((column) => record[column]).join('\n'), record]));
+  const columns = Object.keys(records[0] ?? {});
+  if (columns.length === 0) return;
   const rest = columns.filter((column) => !key.includes(column));
+  const json = JSON.stringify([...rows.values()], (_, value) => (typeof value === 'bigint' ? String(value) : value));
   await tx.query(
-    `insert into ${table} (${columns.join(', ')}) values (${columns.map((_, i) => `$${i + 1}`).join(', ')})
+    `insert into ${table} (${columns.join(', ')}) select ${columns.join(', ')} from jsonb_populate_recordset(null::${table}, $1::jsonb)
      on conflict (${key.join(', ')}) do update set ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`,
-    Object.values(record),
+    [json],
   );
 }
 

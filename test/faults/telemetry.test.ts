@@ -188,7 +188,7 @@ describe.each(['in the folder', 'on NATS, with mosquitto'])('telemetry becomes r
     host = await open();
     await vi.waitFor(async () => {
       expect(await known('m-plug')).toEqual(expected);
-      expect(await known('m-ac')).toEqual({ 0: '400', 1: '500', 2: '100', 4: '123' });
+      expect(await known('m-ac')).toEqual({ 0: '400', 1: '500', 2: '100', 3: '1000', 4: '123' });
     }, patient);
     await vi.waitFor(async () => expect(await waiting(host, nats?.url)).toBe(0), patient);
   });

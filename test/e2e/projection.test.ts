@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { ImportMode, Registry } from '../../gen/lachak/v1/registry_pb.ts';
 import { Register } from '../../gen/lachak/v1/types_pb.ts';
-import { type InfluxServer, startInflux } from '../../test/servers/influx.ts';
-import { type TestHost, testHost } from '../host/testing.ts';
-import { room as registry } from '../registry/service.ts';
-import { room as metering } from './service.ts';
+import { type TestHost, testHost } from '../../services/host/testing.ts';
+import { room as metering } from '../../services/metering/service.ts';
+import { room as registry } from '../../services/registry/service.ts';
+import { type InfluxServer, startInflux } from '../servers/influx.ts';
 
 // Two homes on one feeder, one with a charger behind a meter of its own; nine days of readings. Everything that goes to InfluxDB passes
 // a counter.

@@ -59,7 +59,7 @@ export function batchColumn(which: i32, meters: i32, days: i32, eventSlots: i32,
     else if (c <= BATCH_NOT_SETTLED_COUNT) bytes = stride;
     else if (c == BATCH_SELECTED_COUNT || c == BATCH_REDONE) bytes = stride << 2;
     else if (c >= BATCH_SUM && c <= BATCH_DELIVERED_WH) bytes = (<usize>eventSlots * stride) << 2;
-    else if (c == BATCH_SCRATCH) bytes = <usize>(3 * days + 4 * eventSlots + 64) << 4;
+    else if (c == BATCH_SCRATCH) bytes = <usize>(3 * days + 4 * eventSlots + 80) << 4;
     else bytes = stride << 3;
     at += ((bytes + 63) & ~63) + 64; // a vector may be read past the last lane
   }

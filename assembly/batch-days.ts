@@ -54,7 +54,16 @@ export function daysOf<S, T>(batch: Batch, lane: usize): bool {
         score = plus<T>(score, wh);
       }
     }
-    for (let s = windowSlots; s > 0; s--, at += row) {
+    let w = windowSlots;
+    for (; w >= 4 && sizeof<S>() == 2; w -= 4, at += row << 2) {
+      const first = reading<S, T>(at);
+      const second = reading<S, T>(at + row);
+      const third = reading<S, T>(at + (row << 1));
+      const fourth = reading<S, T>(at + row * 3);
+      least = lesser<T>(least, lesser<T>(lesser<T>(first, second), lesser<T>(third, fourth)));
+      window = plus<T>(window, plus<T>(plus<T>(first, second), plus<T>(third, fourth)));
+    }
+    for (; w > 0; w--, at += row) {
       const wh = reading<S, T>(at);
       least = lesser<T>(least, wh);
       if (sizeof<S>() == 4) largest = i32x4.max_s(largest, wh);

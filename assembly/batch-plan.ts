@@ -51,8 +51,10 @@ export class Batch {
   redoneCount: i32;
   /** Rows of 16 bytes: masks, scores, windows [D] of the days, then sums [W]. */
   scratch: usize;
-  /** Rows: what is known of a lane's days (10), then floors, keys and keys in order [W]. */
+  /** Rows: what is known of a lane's days (10), then floors [W] and keys [at least KEY_ROWS]. */
   pieces: usize;
+  /** Rows of keys in order [W]. */
+  sorted: usize;
   sums: usize;
   /** Rows of batch-adjust.ts. */
   own: usize;

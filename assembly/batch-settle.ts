@@ -1,6 +1,7 @@
 import { ADDITIVE, NONE } from './adjust';
 import { adjustment, DEN, F, FLAGS, FLOORED, G, OBSERVED, OUTSIDE, REST, SCALE, SHIFT, UNOBSERVED } from './batch-adjust';
 import { upper } from './batch-days';
+import { barOf } from './batch-order';
 import { Batch } from './batch-plan';
 import { MISSING } from './columns';
 import { INCREASE } from './deliver';
@@ -99,9 +100,7 @@ export function settle<S, T>(batch: Batch, lane: usize, half: usize): void {
   let floored = i32x4.sub(quotients, metered);
   let rest = remainders;
   let deliveredSpare = whole ? spareOf(floored, rest, den) : zero;
-  const sorted = keys + slots;
-  order(keys, sorted, slots);
-  const bar = barOf(sorted, slots, spare);
+  const bar = barOf(keys, batch.eventSlots, batch.sorted, spare);
   out = batch.baselineWh + (lane << 2);
   const shifted = batch.deliveredWh - batch.baselineWh;
   if (whole && !v128.any_true(v128.xor(spare, deliveredSpare))) {
@@ -120,8 +119,7 @@ export function settle<S, T>(batch: Batch, lane: usize, half: usize): void {
     floored = v128.load(own + FLOORED);
     rest = v128.load(own + REST);
     deliveredSpare = spareOf(floored, rest, den);
-    order(keys, sorted, slots);
-    const deliveredBar = barOf(sorted, slots, deliveredSpare);
+    const deliveredBar = barOf(keys, batch.eventSlots, batch.sorted, deliveredSpare);
     out = batch.deliveredWh + (lane << 2);
     for (let floor = floors; floor < keys; floor += 16, out += stride)
       v128.store(out, i32x4.sub(v128.load(floor), i32x4.gt_s(v128.load(floor + slots), deliveredBar)));
@@ -227,30 +225,6 @@ function spareOf(quotients: v128, remainders: v128, den: v128): v128 {
   const twice = i32x4.shl(rest, 1);
   const positive = v128.not(i32x4.shr_s(i32x4.add(quotients, whole), 31));
   return i32x4.sub(whole, v128.or(i32x4.gt_s(twice, den), v128.and(i32x4.eq(twice, den), positive)));
-}
-
-/** Keys of 4 lanes, each lane in falling order. */
-function order(keys: usize, sorted: usize, bytes: usize): void {
-  for (let s: usize = 0; s < bytes; s += 16) {
-    let own = v128.load(keys + s);
-    for (let t: usize = 0; t < s; t += 16) {
-      const other = v128.load(sorted + t);
-      v128.store(sorted + t, i32x4.max_s(other, own));
-      own = i32x4.min_s(other, own);
-    }
-    v128.store(sorted + s, own);
-  }
-}
-
-/** The largest key that gets no spare Wh: every key above it gets one. */
-function barOf(sorted: usize, bytes: usize, spare: v128): v128 {
-  let bar = i32x4.splat(-1);
-  let s = i32x4.splat(0);
-  for (let at = sorted; at < sorted + bytes; at += 16) {
-    bar = v128.bitselect(v128.load(at), bar, i32x4.eq(spare, s));
-    s = i32x4.add(s, i32x4.splat(1));
-  }
-  return bar;
 }
 
 /** |Wh| above the bound; a missing reading is none. */

@@ -20,6 +20,7 @@ import * as columns from './batch-columns';
 import { batchColumn, batchDayBytes, batchStride } from './batch-columns';
 import { OWN_BYTES } from './batch-adjust';
 import { daysOf } from './batch-days';
+import { KEY_ROWS } from './batch-order';
 import { Batch } from './batch-plan';
 import { redo } from './batch-redo';
 import { settle } from './batch-settle';
@@ -66,10 +67,11 @@ export function batch(meters: i32, days: i32, eventSlots: i32, windowSlots: i32,
   b.most = min(READING_MAX, (1 << 30) / (y * slots));
 
   b.redoneCount = 0;
-  if (covered(b)) {
-    if (ASC_FEATURE_SIMD) lanes(b, width);
-  }
-  if (!ASC_FEATURE_SIMD || !covered(b)) {
+  let each = !covered(b);
+  if (ASC_FEATURE_SIMD) {
+    if (!each) lanes(b, width);
+  } else each = true; // the scalar build is the oracle of the other
+  if (each) {
     for (; b.redoneCount < meters; b.redoneCount++) store<i32>(b.redone + (<usize>b.redoneCount << 2), b.redoneCount);
   }
   if (width == 2) redo<i16>(b);
@@ -115,6 +117,9 @@ function planned(meters: i32, days: i32, eventSlots: i32, windowSlots: i32, widt
   b.scratch = b.own + OWN_BYTES;
   b.sums = b.scratch + (<usize>days * 3 << 4);
   b.pieces = b.sums + (<usize>eventSlots << 4);
+  const keys = b.pieces + 160 + (<usize>eventSlots << 4);
+  b.sorted = keys + (<usize>max(eventSlots, KEY_ROWS) << 4);
+  if (ASC_FEATURE_SIMD) memory.fill(keys, 0xff, b.sorted - keys); // rows of no slot: keys of -1
   b.meters = meters;
   b.days = days;
   b.eventSlots = eventSlots;

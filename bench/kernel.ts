@@ -1,124 +1,156 @@
-import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { resolve } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { type BatchAnswers, fill } from '../services/performance/batch.ts';
 import { coreBytes } from '../services/performance/core-file.ts';
-import { comparableDays, fixedOffset } from '../services/performance/days.ts';
-import { type EstimateInput, loadKernel, MISSING } from '../services/performance/kernel.ts';
-import { readReadings } from '../services/performance/readings-csv.ts';
-import { noRows, type Rows, readingAt, seriesOf } from '../services/performance/series.ts';
-import type { DayMatchingSpec } from '../services/performance/spec.ts';
+import { loadKernel } from '../services/performance/kernel.ts';
+import { CELLS, DAYS, demandSame, EVENT_SLOTS, METERS, readings, type Said, specOf, WINDOW_SLOTS } from './kernel-input.ts';
+import { plain } from './kernel-plain.ts';
+import { blank, compiled, duckdb, least, type Rival, runC, runNumpy, type Took } from './kernel-rivals.ts';
 
 /*
- * How long do the baselines of the 100 homes of `lcl` take for one event, in the core and as plain TypeScript?
- * Repeat: npm run build && node dist/bench/kernel.js (readings from LACHAK_FIXTURES, default ../shared).
+ * How fast is the batch of the core against the same family in C, in plain JavaScript, in numpy and in DuckDB? All are exact, start from the
+ * same readings in memory, and must say the same whole Wh of every meter and interval, or this throws.
+ * Times are milliseconds of the processor a thread, the least of the runs, so that a busy machine disturbs them little; by the clock in
+ * brackets. Repeat: npm run build && node dist/bench/kernel.js
  */
 
-const HOUR = 3_600_000;
-const RUNS = 50;
+const CASES = [
+  ['all', 10, 'all 10 of 10'],
+  ['high', 5, 'high 5 of 10'],
+] as const;
+const RUNS = 15;
+const ROUNDS = 3;
+const THREADS = 2;
 
-/** 10 of 10 with ratio ±20 %, event 16:30–18:30, window −240…−60 min, half hours. */
-const SPEC: DayMatchingSpec = {
-  select: 'all',
-  x: 10,
-  y: 10,
-  minDays: 5,
-  lowUsage: null,
-  adjustment: { kind: 'multiplicative', direction: 'both', lo: { num: 4, den: 5 }, hi: { num: 6, den: 5 }, cap: null },
-  floorZero: true,
-  direction: 'reduce',
-};
-
-/** Prints one line of numbers; throws when core and plain TypeScript differ in one integer. */
-export async function kernelBench(print: (line: string) => void): Promise<void> {
-  const input = await homesOfLcl();
-  const kernel = await loadKernel(coreBytes());
-  const cold = timed(() => kernel.estimate(input));
-  const core = Array.from({ length: RUNS }, () => timed(() => kernel.estimate(input)).ms).sort((a, b) => a - b);
-  const plain = Array.from({ length: RUNS }, () => timed(() => plainTotals(input)));
-  const plainMs = plain.map(({ ms }) => ms).sort((a, b) => a - b);
-  const differing = plain[0]!.value.findIndex((wh, m) => !Object.is(wh, cold.value.deliveredTotalWh[m]!));
-  if (differing >= 0)
-    throw new Error(`home ${differing}: plain ${plain[0]!.value[differing]}, core ${cold.value.deliveredTotalWh[differing]}`);
-  const at = (list: number[], share: number) => list[Math.floor(list.length * share)]!.toFixed(2);
-  print(
-    `kernel: ${input.meters} homes × ${input.days} days × ${input.eventSlots + input.windowSlots} slots, exact: core p50 ${at(core, 0.5)} ms ` +
-      `p99 ${at(core, 0.99)} ms, first call ${cold.ms.toFixed(2)} ms; plain TypeScript p50 ${at(plainMs, 0.5)} ms; ` +
-      `core is ${(Number(at(plainMs, 0.5)) / Number(at(core, 0.5))).toFixed(1)}× as fast (goal ≤ 20 ms; ${cpus()[0]?.model.trim()}, Node ${process.version})`,
-  );
+/** Prints a line for each case and rival; answers the least of both cases' ratios. */
+export async function kernelBench(print: (line: string) => void): Promise<Record<string, number>> {
+  const folder = mkdtempSync(join(tmpdir(), 'lachak-bench-kernel-'));
+  const ratios: Record<string, number> = {};
+  const note = (name: string, ratio: number): string => {
+    ratios[name] = Math.min(ratios[name] ?? Number.POSITIVE_INFINITY, ratio);
+    return `${ratio.toFixed(ratio < 10 ? 2 : 0)} ×`;
+  };
+  try {
+    const columns = readings();
+    const file = join(folder, 'readings');
+    writeFileSync(file, columns);
+    const { batch } = await loadKernel(coreBytes());
+    const door = batch.open({ meters: METERS, days: DAYS, eventSlots: EVENT_SLOTS, windowSlots: WINDOW_SLOTS, width: 2 });
+    fill(door, { history: columns.subarray(0, DAYS * CELLS), actual: columns.subarray(DAYS * CELLS) });
+    const workers = await crew(file);
+    const native = compiled(folder, 'native');
+    const v3 = compiled(folder, 'x86-64-v3');
+    const database = await duckdb();
+    print(
+      `kernel: ${METERS} meters × ${DAYS + 1} days, ${EVENT_SLOTS} event and ${WINDOW_SLOTS} window intervals of 96, exact; ms of the processor ` +
+        `a thread, least of the runs [by the clock] (${machine()})`,
+    );
+    for (const [select, x, title] of CASES) {
+      const one: Took[] = [];
+      const two: Took[] = [];
+      const c: Record<string, Rival> = {};
+      const race = (name: string, programs: readonly string[] | null, threads: number): void => {
+        for (const program of programs ?? []) {
+          const found = runC(program, file, x, threads, RUNS);
+          if (!c[name] || found.took.processor < c[name].took.processor) c[name] = found;
+        }
+      };
+      let answers = batch.run(specOf(select, x));
+      for (let round = 0; round < ROUNDS; round++) {
+        for (let i = 0; i < RUNS; i++) one.push(ran(() => (answers = batch.run(specOf(select, x)))));
+        race('c', native, 1);
+        for (let i = 0; i < RUNS; i++) two.push(await workers.run([select, x]));
+        race('c2', native, THREADS);
+        race('v3', v3, 1);
+      }
+      const wanted = saidOf(answers);
+      const core = least(one);
+      const core2 = least(two);
+      print(
+        `kernel, ${title}: core ${shown(core)} on one thread, ${answers.redone.length} meters redone; on ${THREADS} ${shown(core2)}`,
+      );
+      const against = (name: string, rival: Rival | null | undefined, own: Took, text: string, absent: string): void => {
+        if (!rival) {
+          print(`kernel, ${title}: ${text}: not run: ${absent}`);
+          return;
+        }
+        demandSame(text, wanted, rival.said);
+        print(
+          `kernel, ${title}: ${text} ${shown(rival.took)}: the core is ${note(name, rival.took.processor / own.processor)} as fast`,
+        );
+      };
+      const gcc = 'install gcc (apt-get install gcc)';
+      against('vs_c', c.c, core, 'C, gcc -O3 -march=native, one thread', gcc);
+      against('vs_c_two_threads', c.c2, core2, `the same on ${THREADS} threads`, gcc);
+      against('vs_c_v3', c.v3, core, 'C, gcc -O3 -march=x86-64-v3, one thread', gcc);
+      const said = blank();
+      const js = least(Array.from({ length: 5 }, () => ran(() => plain(columns, x, said))));
+      against('vs_js', { took: js, said }, core, 'plain JavaScript, typed arrays', '');
+      against('vs_numpy', runNumpy(file, x, 3), core, 'numpy', 'install Python with numpy (apt-get install python3-numpy)');
+      const sql = database && (await database.run(x, 2));
+      against(
+        'vs_duckdb',
+        sql,
+        core,
+        `DuckDB ${database?.version}, two threads, 211 M rows in memory`,
+        'npm install @duckdb/node-api',
+      );
+    }
+    await workers.stop();
+    return ratios;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
-async function homesOfLcl(): Promise<EstimateInput> {
-  const folder = resolve(
-    fileURLToPath(new URL('../..', import.meta.url)),
-    process.env.LACHAK_FIXTURES ?? '../shared',
-    'data/lcl',
+/** A worker a thread, each with its share of the meters in its own memory. */
+async function crew(file: string): Promise<{ run(terms: ['all' | 'high', number]): Promise<Took>; stop(): Promise<unknown> }> {
+  const share = METERS / THREADS;
+  const workers = Array.from(
+    { length: THREADS },
+    (_, i) =>
+      new Worker(new URL('./kernel-worker.js', import.meta.url), { workerData: { file, first: i * share, meters: share } }),
   );
-  const ids = readFileSync(`${folder}/meters.csv`, 'utf8')
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(',')[0]!);
-  const rows = new Map<string, Rows>(ids.map((id) => [id, noRows()]));
-  await readReadings(`${folder}/readings.csv.gz`, rows);
-  const series = ids.map((id) => seriesOf(rows.get(id)!));
-  const zone = fixedOffset('+00:00')!;
-  const eventDay = '2013-03-14';
-  const days = comparableDays(eventDay, { dayType: 'weekday_vs_nonworking', minGapDays: 1, lookbackDays: 45 }, new Set(), zone);
-  const offsets = [16.5, 17, 17.5, 18, 12.5, 13, 13.5, 14, 14.5, 15].map((hour) => hour * HOUR);
-  const column = (day: string) =>
-    offsets.flatMap((at) => series.map((home) => readingAt(home, zone.startOf(day) + at, 'import')));
+  const said = (worker: Worker) =>
+    new Promise<unknown>((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+  await Promise.all(workers.map(said));
   return {
-    spec: SPEC,
-    ...{ meters: ids.length, days: days.length, eventSlots: 4, windowSlots: 6 },
-    history: Int32Array.from(days.flatMap(column)),
-    excluded: new Uint8Array(days.length * ids.length),
-    actual: Int32Array.from(column(eventDay)),
+    run: async (terms) => {
+      const [start, used] = [performance.now(), process.cpuUsage()];
+      const done = Promise.all(workers.map(said));
+      for (const worker of workers) worker.postMessage(terms);
+      await done;
+      const { user, system } = process.cpuUsage(used);
+      return { processor: (user + system) / 1000 / THREADS, clock: performance.now() - start };
+    },
+    stop: () => Promise.all(workers.map((worker) => worker.terminate())),
   };
 }
 
-/** The same rules for this one spec, as one would write them for speed in TypeScript: numbers while they are exact, BigInt for the rest. */
-function plainTotals({ meters, days, eventSlots, windowSlots, history, actual }: EstimateInput): number[] {
-  const slots = eventSlots + windowSlots;
-  return Array.from({ length: meters }, (_, m) => {
-    const sums = new Array<number>(slots).fill(0);
-    let k = 0;
-    for (let d = 0; d < days && k < SPEC.y; d++) {
-      let whole = true;
-      for (let s = 0; s < slots; s++) if (history[(d * slots + s) * meters + m] === MISSING) whole = false;
-      if (!whole) continue;
-      for (let s = 0; s < slots; s++) sums[s]! += history[(d * slots + s) * meters + m]!;
-      k++;
-    }
-    if (k < SPEC.minDays) return Number.NaN;
-    let observed = 0;
-    let reference = 0;
-    let complete = true;
-    for (let s = eventSlots; s < slots; s++) {
-      if (actual[s * meters + m] === MISSING) complete = false;
-      observed += actual[s * meters + m]!;
-      reference += sums[s]!;
-    }
-    const { lo, hi } = SPEC.adjustment;
-    let [num, den] = complete && reference > 0 && observed >= 0 ? [BigInt(k * observed), BigInt(reference)] : [1n, 1n];
-    if (num * BigInt(lo!.den) < den * BigInt(lo!.num)) [num, den] = [BigInt(lo!.num), BigInt(lo!.den)];
-    if (num * BigInt(hi!.den) > den * BigInt(hi!.num)) [num, den] = [BigInt(hi!.num), BigInt(hi!.den)];
-    const common = den * BigInt(k);
-    let total = 0n;
-    for (let s = 0; s < eventSlots; s++) {
-      const wh = actual[s * meters + m]!;
-      if (wh !== MISSING) total += BigInt(sums[s]!) * num - BigInt(wh) * common;
-    }
-    const size = total < 0n ? -total : total;
-    const rounded = Number((size * 2n + common) / (common * 2n));
-    return total < 0n ? -rounded : rounded;
-  });
+function saidOf({ stride, baselineTotalWh, deliveredTotalWh, baselineWh, deliveredWh }: BatchAnswers): Said {
+  const dense = (column: Int32Array): Int32Array => {
+    const rows = new Int32Array(EVENT_SLOTS * METERS);
+    for (let s = 0; s < EVENT_SLOTS; s++) rows.set(column.subarray(s * stride, s * stride + METERS), s * METERS);
+    return rows;
+  };
+  return { baselineTotalWh, deliveredTotalWh, baselineWh: dense(baselineWh), deliveredWh: dense(deliveredWh) };
 }
 
-function timed<T>(run: () => T): { ms: number; value: T } {
-  const start = performance.now();
-  const value = run();
-  return { ms: performance.now() - start, value };
+function ran(work: () => unknown): Took {
+  const [start, used] = [performance.now(), process.cpuUsage()];
+  work();
+  const { user, system } = process.cpuUsage(used);
+  return { processor: (user + system) / 1000, clock: performance.now() - start };
 }
+
+const shown = ({ processor, clock }: Took): string => `${processor.toFixed(1)} [${clock.toFixed(1)}] ms`;
+const machine = (): string =>
+  `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`;
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await kernelBench(console.log);

@@ -1,5 +1,6 @@
 import { edgeBench } from './edge.ts';
 import { factsBench } from './facts.ts';
+import { homesBench } from './homes.ts';
 import { importBench } from './import.ts';
 import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
@@ -14,6 +15,7 @@ type Bench = (print: (line: string) => void, words: readonly string[]) => Promis
 /** One name a question; each prints its numbers with machine and goal, measured in this run. */
 const benches: Readonly<Record<string, Bench>> = {
   kernel: kernelBench,
+  homes: homesBench,
   ingest: ingestBench,
   import: importBench,
   facts: factsBench,

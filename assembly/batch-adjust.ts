@@ -1,7 +1,7 @@
 import { ADDITIVE, CAPPED, DOWN_ONLY, MULTIPLICATIVE, NONE, SKIPPED_MISSING, SKIPPED_NONPOSITIVE, UP_ONLY } from './adjust';
-import { both, upper } from './batch-days';
+import { beyond, both, four, sumOf, upper, wattHours } from './batch-lanes';
 import { Batch } from './batch-plan';
-import { beyond, LARGEST_BASELINE, LARGEST_DENOMINATOR, narrowReading, sumOf } from './batch-settle';
+import { LARGEST_BASELINE, LARGEST_DENOMINATOR } from './batch-settle';
 import { MISSING } from './columns';
 import { FEWER_THAN_Y_DAYS } from './select';
 
@@ -43,7 +43,7 @@ export function adjustment<S, T>(batch: Batch, lane: usize, half: usize): usize 
   let unobserved = zero;
   let at = batch.actual + eventSlots * row + lane * sizeof<S>();
   for (let s = batch.windowSlots; s > 0; s--, at += row) {
-    const wh = narrowReading<S>(at);
+    const wh = wattHours<S>(at);
     unobserved = v128.or(unobserved, i32x4.eq(wh, missing));
     if (sizeof<S>() == 4) outside = v128.or(outside, beyond(wh, most, missing));
     o = i32x4.add(o, wh);
@@ -151,8 +151,3 @@ export function adjustment<S, T>(batch: Batch, lane: usize, half: usize): usize 
   return own;
 }
 
-/** Two and two f64 as four f32. */
-@inline
-function four(low: v128, high: v128): v128 {
-  return i64x2.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
-}

@@ -1,3 +1,4 @@
+import { both, upper } from './batch-lanes';
 import { Batch } from './batch-plan';
 import { MISSING } from './columns';
 import { ALL, LOW, MID } from './select';
@@ -277,16 +278,4 @@ function piece<T>(at: usize, cells: v128): void {
     v128.store(at, i32x4.extend_low_i16x8_u(cells));
     v128.store(at, i32x4.extend_high_i16x8_u(cells), 16);
   } else v128.store(at, cells);
-}
-
-/** The upper two lanes of four, as the lower. */
-@inline
-export function upper(cells: v128): v128 {
-  return i64x2.shuffle(cells, cells, 1, 0);
-}
-
-/** Masks of two and two f64 as the mask of four i32. */
-@inline
-export function both(low: v128, high: v128): v128 {
-  return i32x4.shuffle(low, high, 0, 2, 4, 6);
 }

@@ -1,6 +1,6 @@
 import { ADDITIVE, NONE } from './adjust';
 import { adjustment, DEN, F, FLAGS, FLOORED, G, OBSERVED, OUTSIDE, REST, SCALE, SHIFT, UNOBSERVED } from './batch-adjust';
-import { upper } from './batch-days';
+import { beyond, sumOf, upper, wattHours } from './batch-lanes';
 import { barOf } from './batch-order';
 import { Batch } from './batch-plan';
 import { MISSING } from './columns';
@@ -86,7 +86,7 @@ export function settle<S, T>(batch: Batch, lane: usize, half: usize): void {
     v128.store(floor, q);
     v128.store(floor + slots, v128.or(i32x4.shl(r, SLOT_BITS), place));
     place = i32x4.sub(place, place1);
-    const wh = narrowReading<S>(at);
+    const wh = wattHours<S>(at);
     gaps = v128.or(gaps, i32x4.eq(wh, missing));
     metered = i32x4.add(metered, wh);
     if (sizeof<S>() == 4) outside = v128.or(outside, beyond(wh, most, missing));
@@ -108,7 +108,7 @@ export function settle<S, T>(batch: Batch, lane: usize, half: usize): void {
     for (let floor = floors; floor < keys; floor += 16, at += row, out += stride) {
       const wh = i32x4.sub(v128.load(floor), i32x4.gt_s(v128.load(floor + slots), bar));
       v128.store(out, wh);
-      v128.store(out + shifted, i32x4.sub(wh, narrowReading<S>(at)));
+      v128.store(out + shifted, i32x4.sub(wh, wattHours<S>(at)));
     }
     v128.store32_lane(batch.missingCount + lane, zero, 0);
     v128.store32_lane(batch.notSettledCount + lane, zero, 0);
@@ -162,7 +162,7 @@ function against<S>(batch: Batch, lane: usize, floors: usize, keys: usize, den: 
   if (unlitAt) unlitAt += lane;
   let at = batch.actual + lane * sizeof<S>();
   for (let floor = floors; floor < keys; floor += 16, at += batch.rowBytes) {
-    const wh = narrowReading<S>(at);
+    const wh = wattHours<S>(at);
     let gap = i32x4.eq(wh, missing);
     if (unlitAt) {
       const unlit = i32x4.gt_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(unlitAt))), zero);
@@ -225,24 +225,6 @@ function spareOf(quotients: v128, remainders: v128, den: v128): v128 {
   const twice = i32x4.shl(rest, 1);
   const positive = v128.not(i32x4.shr_s(i32x4.add(quotients, whole), 31));
   return i32x4.sub(whole, v128.or(i32x4.gt_s(twice, den), v128.and(i32x4.eq(twice, den), positive)));
-}
-
-/** |Wh| above the bound; a missing reading is none. */
-@inline
-export function beyond(wh: v128, most: v128, missing: v128): v128 {
-  return v128.andnot(i32x4.gt_s(i32x4.abs(wh), most), i32x4.eq(wh, missing));
-}
-
-@inline
-export function narrowReading<S>(at: usize): v128 {
-  if (sizeof<S>() == 2) return v128.load16x4_s(at);
-  return v128.load(at);
-}
-
-@inline
-export function sumOf<T>(at: usize): v128 {
-  if (sizeof<T>() == 2) return v128.load16x4_u(at);
-  return v128.load(at);
 }
 
 @inline

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -114,11 +115,7 @@ async function crew(file: string): Promise<{ run(terms: ['all' | 'high', number]
     (_, i) =>
       new Worker(new URL('./kernel-worker.js', import.meta.url), { workerData: { file, first: i * share, meters: share } }),
   );
-  const said = (worker: Worker) =>
-    new Promise<unknown>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-    });
+  const said = (worker: Worker) => once(worker, 'message'); // an error of the worker rejects
   await Promise.all(workers.map(said));
   return {
     run: async (terms) => {

@@ -33,6 +33,12 @@ export function compiled(folder: string, arch: string): string[] | null {
   }
 }
 
+/** Which width of the blocks suits this machine. */
+export function fastestOf(programs: readonly string[], file: string, x: number): string {
+  const took = programs.map((program) => runC(program, file, x, 1, 3).took.processor);
+  return programs[took.indexOf(Math.min(...took))]!;
+}
+
 export function runC(program: string, file: string, x: number, threads: number, runs: number): Rival {
   const out = `${file}.c`;
   const numbers = [METERS, DAYS, EVENT_SLOTS, WINDOW_SLOTS, x, DAYS, 5, 4, 5, 6, 5, threads, runs];

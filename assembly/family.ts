@@ -130,7 +130,7 @@ function check(f: Family): i32 {
   const sameDays = f.term(terms.SOURCE) == SAME_DAY;
   if (f.term(terms.SOURCE) < HISTORY_DAYS || f.term(terms.SOURCE) > SAME_DAY) return SELECTION;
   if (rule < 0 || rule > NEAREST || x < 1 || x > 256 || y < 1 || y > 256 || (rule == MID && x > y) || minDays < 1 || minDays > 256) return SELECTION;
-  if (onSlots < 0 || onSlots > 1 || (onSlots == 1) != (f.rankSlots > 0) || (rule == NEAREST && onSlots != 1)) return SELECTION;
+  if (onSlots < 0 || onSlots > 1 || (onSlots == 0 && f.rankSlots > 0) || (rule == NEAREST && onSlots != 1)) return SELECTION;
   if (!fraction(f, terms.LOW_NUM) || !flag(f, terms.REFILL)) return SELECTION;
   const gaps = f.term(terms.EVENT_GAPS);
   if (gaps < 0 || gaps >= (sameDays ? f.windowSlots : f.eventSlots) || f.term(terms.RANK_GAPS) < 0) return SELECTION;

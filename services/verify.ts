@@ -7,6 +7,9 @@ import { type Instant, MINUTE } from './domain/interval.ts';
 import { emptyColumns } from './domain/tile.ts';
 import { zoneDays } from './host/zone.ts';
 import { coreBytes } from './performance/core-file.ts';
+import { runDays } from './performance/day-matching.ts';
+import { calledDays } from './performance/exclusions.ts';
+import { isPlain } from './performance/family.ts';
 import { type Kernel, loadKernel } from './performance/kernel.ts';
 import { columnsOf, type Lane } from './performance/measure.ts';
 import { methodOf } from './performance/method.ts';
@@ -14,7 +17,7 @@ import { pointResult } from './performance/results.ts';
 import type { MeterService, Sheet, Sheets } from './performance/stitch.ts';
 import { isWorkingDay, planOf } from './performance/windows.ts';
 import { measuredOf } from './settlement/messages.ts';
-import type { MeasureRequest, Remeasured } from './settlement/recompute.ts';
+import { type MeasureRequest, type Remeasured, remeasuredOf } from './settlement/recompute.ts';
 import { verifyStatements } from './settlement/verify-cli.ts';
 
 // The one place beside main.ts that knows two rooms: settlement's verifier runs the very rules and core that performance measures with.
@@ -56,10 +59,12 @@ export function remeasure(kernel: Kernel, request: MeasureRequest): Remeasured {
     }),
   );
   const skipped = point.flags.includes('adjustment_skipped_missing');
-  const closed = Uint8Array.from(plan.actual, (_, slot) => {
+  const unread = new Set(point.unread);
+  const plain = isPlain(method);
+  const closed = Uint8Array.from(plan.actual, (start, slot) => {
     // The statement says its consents left gaps; what it did not read is not read here either.
     if (slot < plan.eventCount) return point.flags.includes('readings_closed') && point.slots[slot]?.meteredWh === null ? 1 : 0;
-    return skipped ? 1 : 0;
+    return plain ? (skipped ? 1 : 0) : unread.has(start) ? 1 : 0;
   });
   const unserved = point.slots
     .filter(({ supply }) => supply !== 'ENERGISED')
@@ -70,38 +75,16 @@ export function remeasure(kernel: Kernel, request: MeasureRequest): Remeasured {
       taken: services.filter((_, i) => point.registers[i]!.taken),
     },
     excluded: new Set(point.excludedDays.map(({ day }) => day)),
+    called: calledDays(point.excludedDays),
     ...{ closed, unserved, closedLead: new Uint8Array(plan.lead.length).fill(1) },
   };
   const columns = columnsOf(plan, method, [lane], sheetsOf(services, request));
   const result = pointResult({
-    ...{ plan, method, columns, m: 0, closed: false, remarks: [], exclusions: [], meterIds: [], meterDays: [] },
-    estimate: kernel.estimate(columns.input).at(0),
+    ...{ plan, method, columns, m: 0, closed: false, remarks: [], exclusions: [], meterIds: [], meterDays: [], unread: [] },
+    estimate: runDays(kernel, method, columns.input).at(0),
     member: create(CohortMemberSchema),
   });
-  const {
-    status,
-    candidateDays,
-    selectedDays,
-    scoresWh,
-    lowUsageRejected,
-    slots,
-    adjustment,
-    totals,
-    missingIntervals,
-    unservedIntervals,
-  } = measuredOf(result as unknown as PointResult, true, []);
-  return {
-    status,
-    candidateDays,
-    selectedDays,
-    scoresWh,
-    lowUsageRejected,
-    slots,
-    adjustment,
-    totals,
-    missingIntervals,
-    unservedIntervals,
-  };
+  return remeasuredOf(measuredOf(result as unknown as PointResult, true, []));
 }
 
 /** Days of the readings file in the shape of tiles: one column a register. */

@@ -6,6 +6,7 @@ import {
   Baseline_Select,
   type Terms,
 } from '../../gen/lachak/v1/catalogue_pb.ts';
+import { familyFault, isSameDay } from './family-terms.ts';
 import { compareRatios, fault, ratioFault, type TermsFault } from './fault.ts';
 
 const QUANTITIES: readonly string[] = ['import', 'export', 'net'];
@@ -22,8 +23,9 @@ export function baselineFault(terms: Terms): TermsFault | null {
   if (!QUANTITIES.includes(baseline.quantity)) {
     return fault('quantity_unknown', 'baseline.quantity', `must be import, export or net, not "${baseline.quantity}"`);
   }
+  if (isSameDay(baseline)) return sameDayFault(terms, baseline);
   if (baseline.select === Baseline_Select.SELECT_UNSPECIFIED)
-    return fault('select_missing', 'baseline.select', 'must be HIGH, MID, LOW or ALL');
+    return fault('select_missing', 'baseline.select', 'must be HIGH, MID, LOW, ALL or NEAREST');
   return (
     countsFault(baseline, '') ??
     (DAY_TYPES.includes(baseline.dayType)
@@ -31,7 +33,8 @@ export function baselineFault(terms: Terms): TermsFault | null {
       : fault('day_type_unknown', 'baseline.day_type', `must be one of ${DAY_TYPES.join(', ')}, not "${baseline.dayType}"`)) ??
     (baseline.nonWorking ? countsFault(onNonWorkingDays(baseline), 'non_working.') : null) ??
     lowUsageFault(baseline) ??
-    (baseline.adjustment ? adjustmentFault(baseline.adjustment, terms) : null)
+    (baseline.adjustment ? adjustmentFault(baseline.adjustment, terms) : null) ??
+    familyFault(terms, baseline)
   );
 }
 
@@ -53,6 +56,20 @@ function methodFault(method: string): TermsFault {
   if (rest === undefined) return fault('method_unknown', 'baseline.method', `must be DAY_MATCHING, not "${method}"`);
   const why = `${method} rests on ${rest}, which a statement cannot prove yet; publish DAY_MATCHING, and study ${method} with lachak baseline`;
   return fault('method_not_settled', 'baseline.method', why);
+}
+
+/** A SAME_DAY baseline looks at no other day: all it needs is its window, which no adjustment may use as well. */
+function sameDayFault(terms: Terms, baseline: Baseline): TermsFault | null {
+  const { adjustment } = baseline;
+  if (!adjustment)
+    return fault('adjustment_missing', 'baseline.adjustment', 'must hold the window that a SAME_DAY baseline is the mean of');
+  if (adjustment.kind !== Adjustment_Kind.NONE)
+    return fault(
+      'adjustment_missing',
+      'baseline.adjustment.kind',
+      'must be NONE: a SAME_DAY baseline is the mean of its window already',
+    );
+  return windowFault(adjustment, terms) ?? familyFault(terms, baseline);
 }
 
 /** The baseline as it holds when the event day is not a working day: zero fields keep the value above. */
@@ -100,31 +117,12 @@ function lowUsageFault({ lowUsageThreshold }: Baseline): TermsFault | null {
 
 function adjustmentFault(adjustment: Adjustment, terms: Terms): TermsFault | null {
   const at = (name: string) => `baseline.adjustment.${name}`;
-  const { kind, fromMinutes, toMinutes, ratioMin, ratioMax, capFraction, anchor } = adjustment;
+  const { kind, ratioMin, ratioMax, capFraction } = adjustment;
   if (kind === Adjustment_Kind.KIND_UNSPECIFIED)
     return fault('adjustment_missing', at('kind'), 'must be NONE, ADDITIVE or MULTIPLICATIVE');
   if (kind === Adjustment_Kind.NONE) return null;
-  if (fromMinutes < -1440)
-    return fault('adjustment_window', at('from_minutes'), `must be at least -1440 (a day before), not ${fromMinutes}`);
-  if (toMinutes > 0) return fault('adjustment_window', at('to_minutes'), `must be at most 0, not ${toMinutes}`);
-  if (fromMinutes >= toMinutes)
-    return fault('adjustment_window', at('from_minutes'), `is ${fromMinutes}, not before to_minutes ${toMinutes}`);
-  const grid = terms.settlementIntervalMinutes;
-  for (const [name, minutes] of [
-    ['from_minutes', fromMinutes],
-    ['to_minutes', toMinutes],
-  ] as const) {
-    if (minutes % grid !== 0)
-      return fault('adjustment_off_grid', at(name), `must be a multiple of ${grid} minutes, not ${minutes}`);
-  }
-  // After notice, load is no longer innocent: pre-cooling would raise the baseline it is paid against.
-  if (anchor !== Adjustment_Anchor.NOTICE && toMinutes > -terms.noticeMinutes) {
-    return fault(
-      'adjustment_after_notice',
-      at('to_minutes'),
-      `is ${toMinutes}, after notice goes out ${terms.noticeMinutes} minutes ahead; end it at -${terms.noticeMinutes} or earlier, or anchor it to NOTICE`,
-    );
-  }
+  const window = windowFault(adjustment, terms);
+  if (window) return window;
   if (kind === Adjustment_Kind.ADDITIVE && (ratioMin || ratioMax)) {
     return fault(
       'adjustment_cap',
@@ -132,7 +130,7 @@ function adjustmentFault(adjustment: Adjustment, terms: Terms): TermsFault | nul
       'belongs to MULTIPLICATIVE; an ADDITIVE shift is bounded by cap_fraction',
     );
   }
-  if (kind === Adjustment_Kind.MULTIPLICATIVE && capFraction) {
+  if (kind === Adjustment_Kind.MULTIPLICATIVE && capFraction && !adjustment.additiveInstead) {
     return fault('adjustment_cap', at('cap_fraction'), 'belongs to ADDITIVE; a ratio is bounded by ratio_min and ratio_max');
   }
   return (
@@ -143,4 +141,34 @@ function adjustmentFault(adjustment: Adjustment, terms: Terms): TermsFault | nul
       ? fault('adjustment_cap', at('ratio_min'), 'is above ratio_max')
       : null)
   );
+}
+
+/** Before notice, on the grid; it may be left to the part after the event. */
+function windowFault(
+  { fromMinutes, toMinutes, postFromMinutes, postToMinutes, anchor }: Adjustment,
+  terms: Terms,
+): TermsFault | null {
+  const at = (name: string) => `baseline.adjustment.${name}`;
+  if (fromMinutes < -1440)
+    return fault('adjustment_window', at('from_minutes'), `must be at least -1440 (a day before), not ${fromMinutes}`);
+  if (toMinutes > 0) return fault('adjustment_window', at('to_minutes'), `must be at most 0, not ${toMinutes}`);
+  if (fromMinutes > toMinutes || (fromMinutes === toMinutes && postFromMinutes >= postToMinutes))
+    return fault('adjustment_window', at('from_minutes'), `is ${fromMinutes}, not before to_minutes ${toMinutes}`);
+  const grid = terms.settlementIntervalMinutes;
+  for (const [name, minutes] of [
+    ['from_minutes', fromMinutes],
+    ['to_minutes', toMinutes],
+  ] as const) {
+    if (minutes % grid !== 0)
+      return fault('adjustment_off_grid', at(name), `must be a multiple of ${grid} minutes, not ${minutes}`);
+  }
+  // After notice, load is no longer innocent: pre-cooling would raise the baseline it is paid against.
+  if (anchor !== Adjustment_Anchor.NOTICE && fromMinutes < toMinutes && toMinutes > -terms.noticeMinutes) {
+    return fault(
+      'adjustment_after_notice',
+      at('to_minutes'),
+      `is ${toMinutes}, after notice goes out ${terms.noticeMinutes} minutes ahead; end it at -${terms.noticeMinutes} or earlier, or anchor it to NOTICE`,
+    );
+  }
+  return null;
 }

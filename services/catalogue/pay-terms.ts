@@ -17,14 +17,22 @@ const MOST_RATE = 1_000_000_000n;
 const MOST_PER_EVENT = 100_000_000_000n;
 
 /** Netting level, reconciliation and the cap on delivered energy. */
-export function nettingFault({ netting, reconciliation, deliveredCapOfBaseline }: Terms): TermsFault | null {
+export function nettingFault({
+  netting,
+  reconciliation,
+  deliveredCapOfBaseline,
+  deliveredCapOfCommitted,
+}: Terms): TermsFault | null {
   if (netting === Netting.NETTING_UNSPECIFIED) {
     return fault('netting_missing', 'netting', 'must be NET_INTERVAL, NET_EVENT, NET_CYCLE or NET_PORTFOLIO');
   }
   if (reconciliation === Reconciliation.RECONCILIATION_UNSPECIFIED) {
     return fault('reconciliation_missing', 'reconciliation', 'must be RECONCILE_NONE or RECONCILE_PORTFOLIO');
   }
-  return ratioFault(deliveredCapOfBaseline, 'delivered_cap_of_baseline');
+  return (
+    ratioFault(deliveredCapOfBaseline, 'delivered_cap_of_baseline') ??
+    ratioFault(deliveredCapOfCommitted, 'delivered_cap_of_committed')
+  );
 }
 
 /** Pay components: each kind at most once, amounts in micro-rupees, never negative. */

@@ -15,6 +15,8 @@ export type ExclusionInput = {
   readonly zone: ZoneDays;
   /** Excluded days of the calendar, by name. */
   readonly calendar: ReadonlyMap<CivilDay, string>;
+  /** Holidays, where the method counts none; absent = they are days of their class. */
+  readonly holidays?: ReadonlySet<CivilDay>;
   /** Days on which any programme instructed this point or gave it notice. */
   readonly eventDays: readonly { readonly day: CivilDay; readonly eventId: string; readonly reason: string }[];
   readonly unserved: readonly Unserved[];
@@ -29,7 +31,7 @@ export type ExclusionInput = {
  * calendar ∪ outage ∪ every day any programme called ∪ what is not this occupant's or not shared. Source: design §7.
  */
 export function exclusionsOf(input: ExclusionInput): Exclusion[] {
-  const { days, history, minutes, zone, calendar, eventDays, unserved, occupiedFrom, permitted } = input;
+  const { days, history, minutes, zone, calendar, holidays, eventDays, unserved, occupiedFrom, permitted } = input;
   const step = minutes * MINUTE;
   const called = grouped(eventDays, ({ day }) => day);
   const found: Exclusion[] = [];
@@ -39,6 +41,7 @@ export function exclusionsOf(input: ExclusionInput): Exclusion[] {
     const earliest = Math.min(zone.startOf(day), ...starts);
     const reasons: string[] = [];
     if (calendar.has(day)) reasons.push(`calendar:${calendar.get(day)}`);
+    if (holidays?.has(day)) reasons.push('holiday');
     for (const { eventId, reason } of called.get(day) ?? []) reasons.push(`${reason}:${eventId}`);
     if (starts.some((start) => unservedAt(unserved, { start, end: start + step }) !== null)) reasons.push('outage');
     if (earliest < occupiedFrom) reasons.push('before_occupancy');
@@ -46,6 +49,13 @@ export function exclusionsOf(input: ExclusionInput): Exclusion[] {
     for (const reason of [...new Set(reasons)].sort(inOrder)) found.push({ day, reason });
   }
   return found.reverse().sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : inOrder(a.reason, b.reason)));
+}
+
+/** The days that nothing but an event's call or notice excludes. */
+export function calledDays(exclusions: readonly Exclusion[]): Set<CivilDay> {
+  const called = (reason: string) => reason.startsWith('event:') || reason.startsWith('notice:');
+  const others = new Set(exclusions.filter(({ reason }) => !called(reason)).map(({ day }) => day));
+  return new Set(exclusions.map(({ day }) => day).filter((day) => !others.has(day)));
 }
 
 /** The supply state of the first stretch without energy that touches the interval; null = energised throughout. */
@@ -69,7 +79,7 @@ export function occupiedFrom(states: readonly Occupancy[], participantId: string
 }
 export type Occupancy = { readonly participantId: string; readonly from: Instant; readonly to: Instant | null };
 
-const ORDER = ['calendar', 'event', 'notice', 'outage', 'before_occupancy', 'before_consent'];
+const ORDER = ['calendar', 'holiday', 'event', 'notice', 'outage', 'before_occupancy', 'before_consent'];
 function inOrder(a: string, b: string): number {
   const rank = (reason: string) => ORDER.indexOf(reason.split(':', 1)[0]!);
   return rank(a) - rank(b) || (a < b ? -1 : a > b ? 1 : 0);

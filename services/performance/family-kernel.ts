@@ -125,7 +125,8 @@ function runPass(core: FamilyCore, input: FamilyInput, terms: readonly number[],
 const LIST_LENGTH = 256;
 
 /** The terms as the core's integers, in its order; denominator 0 = not set. */
-function termsOf({ spec, family }: FamilyInput): number[] {
+function termsOf({ spec, family, eventSlots, windowSlots }: FamilyInput): number[] {
+  const slots = family.source === 'same_day' ? windowSlots : eventSlots;
   const { adjustment } = spec;
   const { weights } = family;
   const pair = (f: { num: number; den: number } | null) => (f ? [f.num, f.den] : [0, 0]);
@@ -134,7 +135,8 @@ function termsOf({ spec, family }: FamilyInput): number[] {
     SELECT[spec.select],
     family.rankOn === 'event_window' ? 0 : 1,
     ...[spec.x, spec.y, spec.minDays, ...pair(spec.lowUsage)],
-    ...[family.refill === 'none' ? 0 : 1, family.gaps.eventSlots, family.gaps.rankSlots],
+    // However short the event, a day must have some interval of it.
+    ...[family.refill === 'none' ? 0 : 1, Math.min(family.gaps.eventSlots, slots - 1), family.gaps.rankSlots],
     WEIGHTING[weights.kind] + (weights.kind === 'list' && weights.by === 'rank' ? 1 : 0),
     ...(weights.kind === 'ewma' ? [...pair(weights.lambda), weights.init] : [0, 0, 0]),
     ...[KIND[adjustment.kind], DIRECTION[adjustment.direction]],

@@ -7,7 +7,16 @@ import { type Instant, MINUTE, overlaps } from '../domain/interval.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import type { Client, Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
-import { type Exclusion, exclusionsOf, type Occupancy, occupiedFrom, type Unserved } from './exclusions.ts';
+import {
+  calledDays,
+  type Exclusion,
+  exclusionsOf,
+  type Occupancy,
+  occupiedFrom,
+  type Unserved,
+  unservedAt,
+} from './exclusions.ts';
+import { familyOf } from './family.ts';
 import * as links from './links-store.ts';
 import type { Lane } from './measure.ts';
 import { type Method, methodOf } from './method.ts';
@@ -41,6 +50,8 @@ export type GatheredPoint = {
   readonly meterDays: readonly Plain<MeterDayRef>[];
   /** No interval of the window may be read. */
   readonly closed: boolean;
+  /** Slots of the event day beside the window that are not opened. */
+  readonly unread: readonly Instant[];
 };
 
 /** Reads all of it as of the run's cut-off. Throws Error when this room has not heard yet of something the commitment names. */
@@ -80,7 +91,7 @@ type Known = {
 
 /** One settlement point: which meters, which intervals the gate opens, which days do not count, whose meter-days are evidence. */
 function draftOf({ run, look, registry, supply, eventDays }: Known, member: CohortMember) {
-  const { plan, zone, calendar, programmeId } = look;
+  const { plan, method, zone, calendar, programmeId } = look;
   const occupancies = registry.occupancies.get(member.connectionId) ?? [];
   const consents = registry.consents.get(member.connectionId) ?? [];
   const unserved = supply.get(member.connectionId) ?? [];
@@ -93,12 +104,14 @@ function draftOf({ run, look, registry, supply, eventDays }: Known, member: Coho
   const allClosed = closed.subarray(0, plan.eventCount).every((one) => one === 1);
   const exclusions = exclusionsOf({
     ...{ days: plan.days, history: plan.history, minutes: plan.minutes, zone, calendar, unserved, permitted, occupiedFrom: from },
+    ...(familyOf(method).exclude.holidays && { holidays: look.holidays }),
     eventDays: (eventDays.get(member.settlementPointId) ?? []).filter(({ day }) => day !== plan.eventDay),
   });
   const registers = registersOf(registry, member, look.zoneOf);
   const lane: Lane = {
     ...{ registers, closed, unserved },
     excluded: new Set(allClosed ? plan.days : exclusions.map(({ day }) => day)),
+    called: allClosed ? new Set() : calledDays(exclusions),
     closedLead: Uint8Array.from(plan.lead, (at) => (open(at) ? 0 : 1)),
   };
   const shown = (day: CivilDay) => day === plan.eventDay || (zone.startOf(day) >= from && permitted(zone.startOf(day), day));
@@ -109,7 +122,12 @@ function draftOf({ run, look, registry, supply, eventDays }: Known, member: Coho
     consentId: member.readingsConsentId,
     outcome: !allClosed ? 'permitted' : refused === 'permitted' ? 'occupant_changed' : refused,
   };
-  return { member, lane, exclusions, meterDays, closed: allClosed, use };
+  const step = plan.minutes * MINUTE;
+  const unread = [...plan.actual].filter(
+    (start, slot) =>
+      slot >= plan.eventCount && (closed[slot] === 1 || unservedAt(unserved, { start, end: start + step }) !== null),
+  );
+  return { member, lane, exclusions, meterDays, closed: allClosed, unread, use };
 }
 
 /** The meter-days of one civil day: an exchange names both meters. */
@@ -126,6 +144,7 @@ type LookBack = {
   readonly zone: ZoneDays;
   readonly zoneOf: (name: string) => ZoneDays;
   readonly calendar: ReadonlyMap<CivilDay, string>;
+  readonly holidays: ReadonlySet<CivilDay>;
   readonly method: Method;
   readonly plan: Plan;
 };
@@ -148,7 +167,7 @@ async function lookBack(database: Queryable, run: store.Run, commitment: Commitm
   const method = methodOf(terms.baseline, terms.direction, isWorkingDay(zone.dayOf(run.window.start), holidays, zone));
   const noticeAt = Number(commitment.noticeAtMs) || run.window.start;
   const plan = planOf({ window: run.window, noticeAt, minutes: terms.settlementIntervalMinutes, method, holidays, zone });
-  return { programmeId: commitment.programmeId, zone, zoneOf, calendar, method, plan };
+  return { programmeId: commitment.programmeId, zone, zoneOf, calendar, holidays, method, plan };
 }
 
 const DEFAULT_ZONE = 'Asia/Kolkata';
@@ -211,7 +230,12 @@ async function supplyOf(
   members: readonly CohortMember[],
 ): Promise<Map<string, Unserved[]>> {
   const starts = [...plan.history, plan.actual].flatMap((row) => Array.from(row)).filter((start) => !Number.isNaN(start));
-  const span = { startMs: BigInt(Math.min(...starts)), endMs: BigInt(run.window.end) };
+  // A window after the event, or one that days are matched on, ends later than the event does.
+  const end = Math.max(
+    run.window.end,
+    ...[...plan.actual].filter((start) => !Number.isNaN(start)).map((start) => start + plan.minutes * MINUTE),
+  );
+  const span = { startMs: BigInt(Math.min(...starts)), endMs: BigInt(end) };
   const found = new Map<string, Unserved[]>();
   for (const connectionIds of batches([...new Set(members.map(({ connectionId }) => connectionId))], 500)) {
     const { spans } = await metering.getSupply({ connectionIds, span, asOfMs: BigInt(run.asOf) }, { discom: run.discom });
@@ -275,7 +299,7 @@ async function sheetsOf({ metering, tiles }: Sources, run: store.Run, plan: Plan
   const step = plan.minutes * MINUTE;
   const days = new Set<CivilDay>();
   for (const zone of new Set(meters.map((meter) => meter.zone))) {
-    for (const row of [...plan.history, plan.actual, plan.lead]) {
+    for (const row of [...plan.history, ...plan.whole, plan.actual, plan.lead]) {
       for (const start of row) if (!Number.isNaN(start)) days.add(zone.dayOf(start)).add(zone.dayOf(start + step - 1));
     }
   }

@@ -2,7 +2,8 @@ import { type Interval, MINUTE } from '../domain/interval.ts';
 import { MISSING } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { type Unserved, unservedAt } from './exclusions.ts';
-import type { EstimateInput } from './kernel.ts';
+import { type Family, familyOf } from './family.ts';
+import type { FamilyInput } from './family-kernel.ts';
 import type { Method } from './method.ts';
 import { type Registers, readInterval, type Sheets, SUSPECT } from './stitch.ts';
 import type { Plan } from './windows.ts';
@@ -11,7 +12,9 @@ import type { Plan } from './windows.ts';
 export type Lane = {
   readonly registers: Registers;
   readonly excluded: ReadonlySet<CivilDay>;
-  /** Of the event day's W + A slots: 1 = the gate or a change of occupant forbids reading it. */
+  /** Of those, days excluded only because an event was called: where days are too few, the method may take them. Absent = none. */
+  readonly called?: ReadonlySet<CivilDay>;
+  /** Of the event day's W + A + R slots: 1 = the gate or a change of occupant forbids reading it. */
   readonly closed: Uint8Array;
   /** Likewise of the intervals shown before and after the window. */
   readonly closedLead: Uint8Array;
@@ -20,7 +23,7 @@ export type Lane = {
 
 /** What goes into the core, and what the result shows beside it. */
 export type Columns = {
-  readonly input: EstimateInput;
+  readonly input: FamilyInput;
   /** [W][M] worst quality in the interval, 0 = no reading. */
   readonly quality: Uint8Array;
   /** [W][M] the wire's SupplyState; 1 = energised. */
@@ -36,9 +39,10 @@ export const ENERGISED = 1;
  * an adjustment interval without supply is missing too, since its zero says nothing about the load.
  */
 export function columnsOf(plan: Plan, method: Method, lanes: readonly Lane[], sheets: Sheets): Columns {
-  const { eventCount, windowCount } = plan;
+  const { eventCount, windowCount, rankCount } = plan;
+  const family = familyOf(method);
   const meters = lanes.length;
-  const slots = eventCount + windowCount;
+  const slots = eventCount + windowCount + rankCount;
   const step = plan.minutes * MINUTE;
   const history = new Int32Array(plan.days.length * slots * meters).fill(MISSING);
   const excluded = new Uint8Array(plan.days.length * meters);
@@ -51,14 +55,22 @@ export function columnsOf(plan: Plan, method: Method, lanes: readonly Lane[], sh
 
   for (const [m, lane] of lanes.entries()) {
     for (const [row, day] of plan.days.entries()) {
-      if (lane.excluded.has(day)) {
-        excluded[row * meters + m] = 1;
-        continue;
-      }
+      const refill = family.refill !== 'none' && lane.called?.has(day) === true;
+      if (lane.excluded.has(day)) excluded[row * meters + m] = refill ? EVENT_DAY : EXCLUDED;
+      if (lane.excluded.has(day) && !refill) continue;
+      let estimated = 0;
       for (const [slot, start] of plan.history[row]!.entries()) {
         if (Number.isNaN(start)) continue;
-        history[(row * slots + slot) * meters + m] = readInterval(lane.registers, span(start), method.quantity, sheets).wh;
+        const reading = readInterval(lane.registers, span(start), method.quantity, sheets);
+        history[(row * slots + slot) * meters + m] = reading.wh;
+        if (reading.quality === ESTIMATED) estimated++;
       }
+      const guessed = family.gaps.estimatedSlots !== null && estimated > family.gaps.estimatedSlots;
+      if (
+        guessed ||
+        lacksTooMuch(plan, row, family, (start) => readInterval(lane.registers, span(start), method.quantity, sheets).wh)
+      )
+        excluded[row * meters + m] = EXCLUDED;
     }
     for (const [slot, start] of plan.actual.entries()) {
       if (Number.isNaN(start)) continue;
@@ -76,8 +88,19 @@ export function columnsOf(plan: Plan, method: Method, lanes: readonly Lane[], sh
       if (lane.closedLead[i] === 0) lead[i * meters + m] = readInterval(lane.registers, span(start), method.quantity, sheets).wh;
     }
   }
-  const shape = { meters, days: plan.days.length, eventSlots: eventCount, windowSlots: windowCount };
-  return { input: { spec: method.spec, ...shape, history, excluded, actual, notSettled }, quality, supply, lead };
+  const shape = { meters, days: plan.days.length, eventSlots: eventCount, windowSlots: windowCount, rankSlots: rankCount };
+  return { input: { spec: method.spec, family, ...shape, history, excluded, actual, notSettled }, quality, supply, lead };
+}
+
+const EXCLUDED = 1;
+const EVENT_DAY = 2;
+
+/** More than the method's share of the whole day is missing. */
+function lacksTooMuch(plan: Plan, row: number, { exclude }: Family, wh: (start: number) => number): boolean {
+  if (!exclude.missingShare) return false;
+  const all = plan.whole[row]!;
+  const missing = all.filter((start) => wh(start) === MISSING).length;
+  return missing * exclude.missingShare.den > exclude.missingShare.num * all.length;
 }
 
 /** What a person should know about one point beside its numbers, in a fixed order. */

@@ -1,14 +1,19 @@
 import {
+  type Adjustment,
   Adjustment_Anchor,
   Adjustment_Kind,
   Adjustment_Limit,
   type Baseline,
   Baseline_Select,
+  type DayWeights,
+  Family_Level,
+  Family_RankOn,
+  Family_Source,
 } from '../../gen/lachak/v1/catalogue_pb.ts';
 import { Direction, type Ratio } from '../../gen/lachak/v1/types_pb.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { DayType } from './days.ts';
-import type { Family } from './family.ts';
+import { type Family, PLAIN, type RankOn, type Weights } from './family.ts';
 import type { DayMatchingSpec, Quantity, Select, SmallFraction } from './spec.ts';
 
 /** A day-matching method as it applies to one event day. */
@@ -33,32 +38,44 @@ export function methodOf(baseline: Baseline | undefined, direction: Direction, w
   const { adjustment } = baseline;
   const kind = KIND[adjustment?.kind ?? Adjustment_Kind.NONE];
   const adjusted = adjustment !== undefined && kind !== 'none';
+  const sameDay = baseline.family?.source === Family_Source.SAME_DAY;
+  const windowed = adjustment !== undefined && (adjusted || sameDay);
+  const family = familyIn(baseline, other?.weights ?? baseline.family?.weights, windowed ? adjustment : undefined);
+  const days = sameDay
+    ? NO_OTHER_DAY
+    : {
+        select: SELECT[baseline.select] ?? refuse('select', baseline.select),
+        x: other?.x || baseline.x,
+        y: other?.y || baseline.y,
+        minDays: other?.minDays || baseline.minDays,
+      };
   return {
     spec: {
-      select: SELECT[baseline.select] ?? refuse('select', baseline.select),
-      x: other?.x || baseline.x,
-      y: other?.y || baseline.y,
-      minDays: other?.minDays || baseline.minDays,
+      ...days,
       lowUsage: small(baseline.lowUsageThreshold),
       adjustment: {
         kind,
         direction: adjusted ? LIMIT[adjustment.direction] : 'both',
         lo: adjusted && kind === 'multiplicative' ? small(adjustment.ratioMin) : null,
         hi: adjusted && kind === 'multiplicative' ? small(adjustment.ratioMax) : null,
-        cap: adjusted && kind === 'additive' ? small(adjustment.capFraction) : null,
+        cap: adjusted && (kind === 'additive' || adjustment.additiveInstead) ? small(adjustment.capFraction) : null,
       },
       floorZero: baseline.floorZero,
       direction: direction === Direction.ABSORB ? 'increase' : 'reduce',
     },
     quantity: QUANTITIES.find((word) => word === baseline.quantity) ?? refuse('quantity', baseline.quantity),
-    dayType: DAY_TYPES.find((word) => word === baseline.dayType) ?? refuse('day_type', baseline.dayType),
-    minGapDays: baseline.minGapDays,
-    lookbackDays: other?.lookbackDays || baseline.lookbackDays,
-    fromMinutes: adjusted ? adjustment.fromMinutes : 0,
-    toMinutes: adjusted ? adjustment.toMinutes : 0,
-    anchor: adjusted && adjustment.anchor === Adjustment_Anchor.NOTICE ? 'notice' : 'start',
+    dayType: sameDay ? 'any' : (DAY_TYPES.find((word) => word === baseline.dayType) ?? refuse('day_type', baseline.dayType)),
+    minGapDays: sameDay ? 1 : baseline.minGapDays,
+    lookbackDays: sameDay ? 0 : other?.lookbackDays || baseline.lookbackDays,
+    fromMinutes: windowed ? adjustment.fromMinutes : 0,
+    toMinutes: windowed ? adjustment.toMinutes : 0,
+    anchor: windowed && adjustment.anchor === Adjustment_Anchor.NOTICE ? 'notice' : 'start',
+    ...(family && { family }),
   };
 }
+
+/** What chooses days, where none is chosen. */
+const NO_OTHER_DAY = { select: 'all', x: 1, y: 1, minDays: 1 } as const;
 
 const QUANTITIES = ['import', 'export', 'net'] as const;
 const DAY_TYPES = ['weekday_vs_nonworking', 'weekday_sat_sunhol', 'same_weekday', 'any'] as const;
@@ -69,6 +86,7 @@ const SELECT: Record<Baseline_Select, Select | null> = {
   [Baseline_Select.MID]: 'mid',
   [Baseline_Select.LOW]: 'low',
   [Baseline_Select.ALL]: 'all',
+  [Baseline_Select.NEAREST]: 'nearest',
 };
 
 const KIND: Record<Adjustment_Kind, DayMatchingSpec['adjustment']['kind']> = {
@@ -84,6 +102,53 @@ const LIMIT: Record<Adjustment_Limit, DayMatchingSpec['adjustment']['direction']
   [Adjustment_Limit.UP_ONLY]: 'up_only',
   [Adjustment_Limit.DOWN_ONLY]: 'down_only',
 };
+
+/** What the terms say of the family; null where it is the plain case, so that the plain core measures it. */
+function familyIn(
+  { family, select }: Baseline,
+  weights: DayWeights | undefined,
+  adjustment: Adjustment | undefined,
+): Family | null {
+  if (family?.rankOn === Family_RankOn.TEMPERATURE) throw unsupported('family.rank_on', 'TEMPERATURE');
+  if (family && (family.level === Family_Level.AGGREGATE || family.connectedLoadCap)) throw unsupported('family', 'as it stands');
+  const post = { fromMinutes: adjustment?.postFromMinutes ?? 0, toMinutes: adjustment?.postToMinutes ?? 0 };
+  const { capWh, additiveInstead = false, nearZeroWh = 0 } = adjustment ?? {};
+  const { matchWindow } = family ?? {};
+  if (!family && !weights && select !== Baseline_Select.NEAREST && !post.toMinutes && !capWh && !additiveInstead && !nearZeroWh)
+    return null;
+  return {
+    ...PLAIN,
+    source: family?.source === Family_Source.SAME_DAY ? 'same_day' : 'history',
+    rankOn: RANK_ON[family?.rankOn ?? Family_RankOn.EVENT_WINDOW],
+    match: matchWindow
+      ? { fromMinutes: matchWindow.fromMinutes, toMinutes: matchWindow.toMinutes, guardMinutes: matchWindow.guardMinutes }
+      : PLAIN.match,
+    weights: weights ? weightsIn(weights) : PLAIN.weights,
+    refill: family?.refillWithEventDays ? 'highest_event_days' : 'none',
+    ...{ post, nearZeroWh, capWh: small(capWh), onNonpositive: additiveInstead ? 'additive' : 'none' },
+    exclude: { ...PLAIN.exclude, holidays: family?.excludeHolidays ?? false, missingShare: small(family?.missingShare) },
+    gaps: {
+      eventSlots: family?.eventGaps ?? 0,
+      rankSlots: family?.rankGaps ?? 0,
+      estimatedSlots: family?.estimatedMost ?? null,
+    },
+    level: family?.level === Family_Level.DEVICE ? 'device' : 'site',
+  };
+}
+
+const RANK_ON: Record<Family_RankOn, RankOn> = {
+  [Family_RankOn.EVENT_WINDOW]: 'event_window',
+  [Family_RankOn.WHOLE_DAY]: 'day',
+  [Family_RankOn.MATCH_WINDOW]: 'match_window',
+  [Family_RankOn.TEMPERATURE]: 'temperature',
+};
+
+function weightsIn({ weights }: DayWeights): Weights {
+  if (weights.case === 'list')
+    return { kind: 'list', by: weights.value.byRank ? 'rank' : 'recency', values: weights.value.values };
+  if (weights.case !== 'forgetting') return PLAIN.weights;
+  return { kind: 'ewma', lambda: small(weights.value.lambda) ?? refuse('weights', 'without λ'), init: weights.value.init };
+}
 
 /** The catalogue admits no larger numbers; the core refuses them again. */
 function small(ratio: Ratio | undefined): SmallFraction | null {

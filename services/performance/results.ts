@@ -1,7 +1,9 @@
 import type { CohortMember } from '../../gen/lachak/v1/dispatch_pb.ts';
 import type { MeterDayRef, PointResult } from '../../gen/lachak/v1/performance_pb.ts';
+import type { Instant } from '../domain/interval.ts';
 import { exact, type Rational, rational } from '../domain/rational.ts';
 import type { Exclusion } from './exclusions.ts';
+import { isPlain } from './family.ts';
 import { type MeterEstimate, MISSING } from './kernel.ts';
 import type { Columns } from './measure.ts';
 import type { Method } from './method.ts';
@@ -29,6 +31,8 @@ export type PointInput = {
   readonly exclusions: readonly Exclusion[];
   readonly meterIds: readonly string[];
   readonly meterDays: readonly Plain<MeterDayRef>[];
+  /** Of the event day's slots beside the window, those that were not opened; looked at only where the method is not the plain one. */
+  readonly unread: readonly Instant[];
 };
 
 /** The record of one settlement point in one run: exact values as fractions, rounded ones as integers, nothing where there is no baseline. */
@@ -53,7 +57,7 @@ export function pointResult(input: PointInput): Plain<PointResult> {
     excludedDays: exclusions.map(({ day, reason }) => ({ day, reason })),
     slots: slotsOf(input),
     denominator: result ? String(result.denominator) : '',
-    ...(result && { adjustment: adjustmentOf(input.method.spec.adjustment.kind, result.adjustment) }),
+    ...(result && { adjustment: adjustmentOf(adjustmentKind(input), result.adjustment) }),
     baselineTotalExact: result ? over(result.baselineTotal) : '',
     baselineTotalWh: BigInt(result?.baselineTotalWh ?? 0),
     meteredTotalWh: BigInt(result?.actualTotalWh ?? 0),
@@ -67,8 +71,15 @@ export function pointResult(input: PointInput): Plain<PointResult> {
     enrolmentId: member.enrolmentId,
     readingsConsentId: member.readingsConsentId,
     billingConsentId: member.billingConsentId,
+    selectedWeights: estimate.weights?.map(exact).reverse() ?? [],
+    refilledDays: dates(estimate.refilled).sort(),
+    unreadMs: isPlain(input.method) ? [] : input.unread.map(BigInt),
   };
 }
+
+/** A shift that took a ratio's place is shown as one. */
+const adjustmentKind = ({ method, estimate }: PointInput): string =>
+  estimate.flags.includes('shifted_instead_of_ratio') ? 'additive' : method.spec.adjustment.kind;
 
 const HOLDOUT = 2;
 
@@ -76,6 +87,7 @@ function slotsOf({ plan, columns, m, estimate }: PointInput): Plain<PointResult>
   const { result } = estimate;
   const { meters, actual } = columns.input;
   const selected = BigInt(estimate.selected.length);
+  const alike = ({ den }: Rational) => selected > 0n && selected % den === 0n;
   return Array.from({ length: plan.eventCount }, (_, slot) => {
     const cell = slot * meters + m;
     const metered = actual[cell]!;
@@ -85,8 +97,9 @@ function slotsOf({ plan, columns, m, estimate }: PointInput): Plain<PointResult>
       startMs: BigInt(plan.actual[slot]!),
       hasMetered: metered !== MISSING,
       meteredWh: metered === MISSING ? 0n : BigInt(metered),
-      unadjustedNum: unadjusted ? String(unadjusted.num * (selected / unadjusted.den)) : '',
-      unadjustedDen: unadjusted ? String(selected) : '',
+      // Over the day count where all days weigh alike; else in lowest terms.
+      unadjustedNum: unadjusted ? String(unadjusted.num * (alike(unadjusted) ? selected / unadjusted.den : 1n)) : '',
+      unadjustedDen: unadjusted ? String(alike(unadjusted) ? selected : unadjusted.den) : '',
       baselineNum: result ? String(result.baseline[slot]) : '',
       baselineWh: BigInt(result?.baselineWh[slot] ?? 0),
       deliveredNum: delivered === null ? '' : String(delivered),

@@ -8,6 +8,7 @@ import { killPoint } from '../host/faults.ts';
 import type { Deps } from '../host/room.ts';
 import { coreBytes } from './core-file.ts';
 import { type CurveSums, curveOf, sumCurves } from './curves.ts';
+import { runDays } from './day-matching.ts';
 import { keepOnce } from './durable-file.ts';
 import { gatherShard } from './gather-service.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
@@ -84,7 +85,7 @@ export function runWork({ clock, database, facts, work, connect, log, config, fo
     await store.recordUses(database, run, { from: plan.evidence[0]!, to: plan.eventDay }, uses, clock.now());
     const lanes = points.map(({ lane }) => lane);
     const columns = columnsOf(plan, method, lanes, sheets);
-    const estimates = points.length > 0 ? core.estimate(columns.input) : null;
+    const estimates = points.length > 0 ? runDays(core, method, columns.input) : null;
     const results = points.map(({ member, lane, ...point }, m) =>
       pointResult({
         ...point,

@@ -72,7 +72,7 @@ function whereChanged({ measured, event }: ParticipantPayload, day: CivilDay, fo
 const whole = (wh: number | null): string => (wh === null ? 'no reading' : `${wh} Wh`);
 
 /** Reasons as performance gives them. */
-const REASONS = ['calendar', 'event', 'notice', 'outage', 'before_occupancy', 'before_consent'];
+const REASONS = ['calendar', 'holiday', 'event', 'notice', 'outage', 'before_occupancy', 'before_consent'];
 
 /**
  * The excluded days, as far as the statement can be held against itself: each is a civil day before the event's with a reason we know,
@@ -84,7 +84,13 @@ export function checkExcludedDays({ measured, calendar, event }: ParticipantPayl
   const names = new Map(
     (calendar.days as readonly CalendarDay[]).flatMap(({ day, name, kind }) => (kind === 'EXCLUDED' ? [[day, name ?? '']] : [])),
   );
-  const used = new Set([...candidateDays, ...selectedDays, ...lowUsageRejected]);
+  // A day that was called may lend its load where the terms let such days in for want of others.
+  const others = excludedDays.filter(({ reason }) => !CALLS.includes(split(reason)[0])).map(({ day }) => day);
+  const refilled = new Set((measured.refilledDays ?? []).filter((day) => !others.includes(day)));
+  const used = new Set([...candidateDays, ...selectedDays, ...lowUsageRejected].filter((day) => !refilled.has(day)));
+  const holidays = new Set(
+    (calendar.days as readonly CalendarDay[]).flatMap(({ day, kind }) => (kind === 'HOLIDAY' ? [day] : [])),
+  );
   const differences = excludedDays.flatMap(({ day, reason }) => {
     const [word = '', of] = split(reason);
     return [
@@ -96,6 +102,7 @@ export function checkExcludedDays({ measured, calendar, event }: ParticipantPayl
       ...(word === 'calendar' && names.get(day) !== of
         ? [`${day} is excluded as "${reason}", which the calendar does not have`]
         : []),
+      ...(word === 'holiday' && !holidays.has(day) ? [`${day} is excluded as a holiday, which the calendar does not have`] : []),
       ...(word === 'event' && of === event.eventId ? [`${day} is excluded as a day of this very event`] : []),
       ...(used.has(day) ? [`${day} is excluded (${reason}) and is a candidate all the same`] : []),
     ];
@@ -112,6 +119,7 @@ export function checkExcludedDays({ measured, calendar, event }: ParticipantPayl
 
 type CalendarDay = { readonly day: string; readonly name?: string; readonly kind?: string };
 const WITH_NAME = ['calendar', 'event', 'notice'];
+const CALLS = ['event', 'notice'];
 
 function split(reason: string): [string, string | null] {
   const at = reason.indexOf(':');
@@ -123,12 +131,15 @@ const isCivilDay = (day: string): boolean =>
 
 /** What no recomputation can show, in one sentence: a person who doubts it has to ask. */
 export function issuersWord({ measured, settled, terms }: ParticipantPayload): string {
-  const words = new Set(measured.excludedDays.map(({ reason }) => split(reason)[0]).filter((word) => word !== 'calendar'));
+  const words = new Set(
+    measured.excludedDays.map(({ reason }) => split(reason)[0]).filter((word) => word !== 'calendar' && word !== 'holiday'),
+  );
   const { netting, optOut, holdout } = terms as { netting?: string; optOut?: unknown; holdout?: { pay?: string } };
   const parts = [
     ...(words.size > 0 ? [`why days were excluded (${[...words].join(', ')})`] : []),
     'the supply status of each interval',
     'which meters served the connection',
+    ...((measured.unread ?? []).length > 0 ? ['which intervals of the event’s day were not to be read'] : []),
     'the consents',
     'the committed power',
     ...(measured.role === 'CHOSEN' ? ['the portfolio’s sums (the counterparty’s statement adds them up)'] : []),

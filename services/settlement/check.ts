@@ -92,7 +92,14 @@ function checkMeasured({ measured, run }: ParticipantPayload, found: Remeasured 
     .map((day) => whyNot(day, found, measured));
   const others = names
     .filter((name) => name !== 'selectedDays')
-    .flatMap((name) => difference(name, measured[name] as unknown as Json, found[name] as unknown as Json, 'the readings give'));
+    .flatMap((name) =>
+      difference(
+        name,
+        (measured[name] === undefined ? [] : measured[name]) as unknown as Json,
+        found[name] as unknown as Json,
+        'the readings give',
+      ),
+    );
   const { totals } = measured;
   const says = totals
     ? `baseline ${totals.baselineWh} Wh − metered ${totals.meteredWh} Wh: delivered ${totals.deliveredWh} Wh, recomputed with core ${short(run.coreSha256)}`

@@ -56,6 +56,21 @@ describe('netting, floor and cap', () => {
     ],
     [
       'NET_EVENT',
+      { deliveredCapOfCommitted: { num: '3', den: '10' } },
+      UP_AND_DOWN,
+      '300/1',
+      'at most three tenths of the 1000 Wh committed',
+    ],
+    ['NET_INTERVAL', { deliveredCapOfCommitted: { num: '1', den: '1' } }, UP_AND_DOWN, '500/1', 'at most what was committed'],
+    [
+      'NET_EVENT',
+      { deliveredCapOfBaseline: { num: '1', den: '4' }, deliveredCapOfCommitted: { num: '1', den: '10' } },
+      UP_AND_DOWN,
+      '100/1',
+      'the tighter of two caps',
+    ],
+    [
+      'NET_EVENT',
       { deliveredCapOfBaseline: { num: '1', den: '4' }, floorZero: false },
       [['100', 900]],
       '-800/1',

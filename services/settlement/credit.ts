@@ -33,11 +33,11 @@ export type CreditedEnergy = {
 };
 
 /**
- * Nets, floors and caps. With d, b = delivered and baseline of the settled intervals, c = cap, sums over them:
+ * Nets, floors and caps. With d, b, k = delivered, baseline and committed of the settled intervals, c and n = caps of the terms, sums over them:
  *
- *     NET_INTERVAL   e[i] = max(0, min(d[i], c·b[i]))                      (the clamp of DEG)
- *     otherwise      E = floor(min(Σd, c·Σb)),  e[i] = d[i] · E ÷ Σd       floor(x) = max(0, x) where the terms say so
- *     NET_CYCLE      E = floor(carry + min(Σd, c·Σb)) − floor(carry)       carry = capped Σd of the cycle's earlier events
+ *     NET_INTERVAL   e[i] = max(0, cap(d[i]))                        cap(x) = min(x, c·b[i], n·k[i])    (the clamp of DEG)
+ *     otherwise      E = floor(cap(Σd)),  e[i] = d[i] · E ÷ Σd       cap(x) = min(x, c·Σb, n·Σk), floor(x) = max(0, x) where the terms say so
+ *     NET_CYCLE      E = floor(carry + cap(Σd)) − floor(carry)       carry = capped Σd of the cycle's earlier events
  *
  * A negative Σd is never made smaller by the cap. Returns null where there is no baseline: nothing is paid without evidence.
  */
@@ -58,10 +58,11 @@ export function creditedEnergy(point: Point, terms: PayTerms, carry: Rational = 
   };
 
   if (terms.netting === 'NET_INTERVAL') {
-    const clamped = slots.map((slot) => slot && greatest(ZERO, capped(slot.delivered, slot.baseline, terms)));
+    const share = settled.length === 0 ? ZERO : divide(committed, rational(BigInt(settled.length)));
+    const clamped = slots.map((slot) => slot && greatest(ZERO, capped(slot.delivered, slot.baseline, share, terms)));
     return { ...figures, individual: sum(clamped.filter((slot) => slot !== null)), slots: clamped };
   }
-  const net = capped(delivered, sum(settled.map((slot) => slot.baseline)), terms);
+  const net = capped(delivered, sum(settled.map((slot) => slot.baseline)), committed, terms);
   const individual =
     terms.netting === 'NET_CYCLE' ? minus(floored(add(carry, net), terms), floored(carry, terms)) : floored(net, terms);
   const share = delivered.num === 0n ? ZERO : divide(individual, delivered);
@@ -109,8 +110,13 @@ export function scaleOf(individuals: Rational, delivered: Rational, terms: PayTe
   return reconciled && compare(individuals, bound) > 0 ? divide(bound, individuals) : ONE;
 }
 
-const capped = (delivered: Rational, baseline: Rational, { capOfBaseline }: PayTerms): Rational =>
-  capOfBaseline === null || delivered.num <= 0n ? delivered : least(delivered, greatest(ZERO, multiply(capOfBaseline, baseline)));
+/** A negative energy is never made smaller. */
+function capped(delivered: Rational, baseline: Rational, committed: Rational, terms: PayTerms): Rational {
+  if (delivered.num <= 0n) return delivered;
+  const { capOfBaseline, capOfCommitted } = terms;
+  const ofBaseline = capOfBaseline ? least(delivered, greatest(ZERO, multiply(capOfBaseline, baseline))) : delivered;
+  return capOfCommitted ? least(ofBaseline, greatest(ZERO, multiply(capOfCommitted, committed))) : ofBaseline;
+}
 
 const floored = (energy: Rational, { floorZero }: PayTerms): Rational => (floorZero ? greatest(ZERO, energy) : energy);
 

@@ -107,7 +107,7 @@ function performance(world: World, { database, facts }: Deps) {
 
 /** A point as performance sends it. */
 export function wirePoint(point: Point): MessageInitShape<typeof PointResultSchema> {
-  const { slots, totals, adjustment, meterDays, optOuts: _, ...rest } = point;
+  const { slots, totals, adjustment, meterDays, optOuts: _, weights = [], refilledDays = [], unread = [], ...rest } = point;
   const denominator = slots.reduce(
     (den, slot) => [slot.baseline, slot.delivered].reduce((all, text) => (text ? all * readExact(text).den : all), den),
     1n,
@@ -116,6 +116,7 @@ export function wirePoint(point: Point): MessageInitShape<typeof PointResultSche
   return {
     ...rest,
     flags: [...rest.flags],
+    ...{ selectedWeights: [...weights], refilledDays: [...refilledDays], unreadMs: unread.map(BigInt) },
     candidateDays: [...rest.candidateDays],
     selectedDays: [...rest.selectedDays],
     lowUsageRejected: [...rest.lowUsageRejected],

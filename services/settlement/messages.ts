@@ -47,6 +47,9 @@ export function measuredOf(result: PointResult, household: boolean, registers: r
     selectedDays: result.selectedDays,
     scoresWh: result.scoresWh.map(Number),
     lowUsageRejected: result.lowUsageRejected,
+    ...(result.selectedWeights.length > 0 && { weights: result.selectedWeights }),
+    ...(result.refilledDays.length > 0 && { refilledDays: result.refilledDays }),
+    ...(result.unreadMs.length > 0 && { unread: result.unreadMs.map(Number) }),
     excludedDays: result.excludedDays.map(({ day, reason }) => ({ day, reason })),
     slots,
     adjustment: adjustment

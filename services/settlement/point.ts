@@ -36,13 +36,19 @@ export type Point = {
   readonly participantId: string;
   readonly organisationId: string;
   readonly role: 'CHOSEN' | 'HOLDOUT';
-  readonly status: 'ok' | 'insufficient_days' | 'no_consent' | 'out_of_bounds';
+  readonly status: 'ok' | 'insufficient_days' | 'no_consent' | 'out_of_bounds' | 'event_day_missing';
   readonly flags: readonly string[];
   readonly shard: number;
   readonly candidateDays: readonly CivilDay[];
   readonly selectedDays: readonly CivilDay[];
   readonly scoresWh: readonly number[];
   readonly lowUsageRejected: readonly CivilDay[];
+  /** Exact shares of the selected days, in their order; absent = all alike. */
+  readonly weights?: readonly string[];
+  /** Event days that came in for want of others; absent = none. */
+  readonly refilledDays?: readonly CivilDay[];
+  /** Intervals of the event day beside the window that were not to be read, where the method looks at them one by one; absent = none. */
+  readonly unread?: readonly Instant[];
   readonly excludedDays: readonly { readonly day: CivilDay; readonly reason: string }[];
   readonly slots: readonly Slot[];
   readonly adjustment: {

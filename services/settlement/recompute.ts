@@ -40,4 +40,21 @@ export type Remeasured = Pick<
   | 'totals'
   | 'missingIntervals'
   | 'unservedIntervals'
+  | 'weights'
+  | 'refilledDays'
 >;
+
+export const remeasuredOf = (measured: Measured): Remeasured => ({
+  status: measured.status,
+  candidateDays: measured.candidateDays,
+  selectedDays: measured.selectedDays,
+  scoresWh: measured.scoresWh,
+  lowUsageRejected: measured.lowUsageRejected,
+  slots: measured.slots,
+  adjustment: measured.adjustment,
+  totals: measured.totals,
+  missingIntervals: measured.missingIntervals,
+  unservedIntervals: measured.unservedIntervals,
+  weights: measured.weights ?? [],
+  refilledDays: measured.refilledDays ?? [],
+});

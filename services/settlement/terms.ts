@@ -31,6 +31,8 @@ export type PayTerms = {
   readonly floorZero: boolean;
   /** Delivered ≤ cap × baseline; null = no cap. */
   readonly capOfBaseline: Rational | null;
+  /** Delivered ≤ cap × committed; null = no cap. */
+  readonly capOfCommitted: Rational | null;
   readonly reconciled: boolean;
   readonly pay: readonly Pay[];
   readonly waterfall: readonly Share[];
@@ -62,6 +64,7 @@ export function readPayTerms(json: Json): PayTerms {
     netting: (terms.netting ?? 'NET_EVENT') as NettingLevel,
     floorZero: terms.floorZero === true,
     capOfBaseline: terms.deliveredCapOfBaseline === undefined ? null : ratio(terms.deliveredCapOfBaseline, ZERO),
+    capOfCommitted: terms.deliveredCapOfCommitted === undefined ? null : ratio(terms.deliveredCapOfCommitted, ZERO),
     reconciled: terms.reconciliation === 'RECONCILE_PORTFOLIO',
     pay: list(terms.pay).map(readPay),
     waterfall,

@@ -74,7 +74,7 @@ test('weights, selections, adjustments and shapes beyond the bound are refused w
   expect(() => answer({ weights: { kind: 'list', by: 'rank', values: [1] } }, { y: 2, x: 2, minDays: 1 })).toThrow(/256 bits/);
   expect(() => answer({ weights: { kind: 'list', by: 'rank', values: [0.5] } })).toThrow(/integers/);
   expect(() => answer({}, { select: 'nearest' })).toThrow(/selection/);
-  expect(() => answer({ gaps: { ...PLAIN.gaps, eventSlots: 128 } })).toThrow(/selection/);
+  expect(() => answer({ gaps: { ...PLAIN.gaps, rankSlots: -1 } })).toThrow(/selection/);
   expect(() => answer({ source: 'same_day' })).toThrow();
   expect(() => answer({ nearZeroWh: -1 })).toThrow(/adjustment/);
   expect(() => kernel.match({ ...input, family: PLAIN, actual: new Int32Array(1) })).toThrow(/length/);

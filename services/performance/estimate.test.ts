@@ -1,15 +1,21 @@
 import { readFileSync } from 'node:fs';
+import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DAY, HOUR } from '../domain/interval.ts';
+import { methodPresets } from '../domain/method-presets.ts';
 import { add, rational, rounded } from '../domain/rational.ts';
 import { zoneDays } from '../host/zone.ts';
 import { answerCase } from './baseline.ts';
 import { coreBytes } from './core-file.ts';
 import { type AreaCalendar, baselineAt, baselineFloats, type Estimator, estimator, type MethodSpec } from './estimate.ts';
+import { presetMethod } from './family-answer.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 import { type LoadSeries, loadSeries } from './load-series.ts';
 import type { Method } from './method.ts';
 import { readRequest } from './request.ts';
+
+/** LACHAK_LONG=1: ten thousand of each. */
+const RUNS = process.env.LACHAK_LONG ? 10_000 : 60;
 
 let kernel: Kernel;
 let estimate: Estimator;
@@ -121,4 +127,74 @@ describe('one call for every method', () => {
   });
 });
 
-const bigints = (_: string, value: unknown) => (typeof value === 'bigint' ? `${value}` : value);
+function bigints(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? `${value}` : value;
+}
+
+describe('whatever the spec and the readings', () => {
+  const matching = methodPresets.filter(({ params }) => params);
+  /** Readings with gaps, signs and spikes that no home has. */
+  const hostile = fc.record({
+    base: fc.constantFrom(0, 1, 300, 2 ** 29),
+    signed: fc.boolean(),
+    gaps: fc.constantFrom(0, 0, 3, 40),
+    spike: fc.constantFrom(0, 10_000_000 / 2, 2 ** 30),
+    days: fc.integer({ min: 1, max: 60 }),
+    seed: fc.integer({ min: 1, max: 2 ** 20 }),
+  });
+  type Hostile = typeof hostile extends fc.Arbitrary<infer T> ? T : never;
+  const meterOf = (meterId: string, { base, signed, gaps, spike, days, seed }: Hostile): LoadSeries => {
+    const first = zone.startOf(zone.plus('2026-05-08', 1 - days));
+    const random = (i: number) => ((i + 1) * 7919 + seed * 104_729) % 10_007;
+    const importWh = Int32Array.from({ length: days * 24 }, (_, i) => {
+      if (gaps && random(i) % gaps === 0) return -(2 ** 31);
+      const wh = base + (base && random(i) % Math.min(base, 900)) + (random(i) % 501 === 0 ? spike : 0);
+      return signed && random(i + 7) % 3 === 0 ? -wh : wh;
+    });
+    const temperature = Float64Array.from(importWh, (_, i) => (random(i) % 97 === 0 ? Number.NaN : 20 + (random(i) % 200) / 10));
+    return {
+      ...home(meterId, 1),
+      start: first,
+      importWh,
+      temperature,
+      marks: new Map([[zone.plus('2026-05-08', -(seed % 9)), ['event']]]),
+    };
+  };
+
+  it('every preset gives a status and a reason, and exact numbers only with ok', { timeout: 3_600_000 }, () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...matching), hostile, hostile, (preset, a, b) => {
+        const homes = [meterOf('a', a), meterOf('b', b)];
+        const method = presetMethod(preset, 60);
+        const found = estimate(method, homes, calendar, event);
+        for (const { baseline, quality, actualWh } of found) {
+          expect(quality.status === 'ok').toBe(baseline !== null);
+          expect(quality.status === 'ok').toBe(quality.reason === '');
+          if (baseline?.kind === 'exact') expect(baseline.denominator).toBeGreaterThan(0n);
+          expect(actualWh).toHaveLength(2);
+        }
+        // Company and order change nothing.
+        const turned = estimate(method, homes.toReversed(), calendar, event).toReversed();
+        expect(JSON.stringify(turned, bigints)).toBe(JSON.stringify(found, bigints));
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('every preset without caps in Wh scales with the load', { timeout: 3_600_000 }, () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...matching), hostile, fc.integer({ min: 2, max: 7 }), (preset, a, factor) => {
+        const small = meterOf('m', { ...a, base: Math.min(a.base, 300), spike: Math.min(a.spike, 5_000_000) });
+        const large = { ...small, importWh: small.importWh.map((wh) => (wh === -(2 ** 31) ? wh : wh * factor)) };
+        const [one, other] = estimate(presetMethod(preset, 60), [small, large], calendar, event);
+        expect(other!.quality).toEqual(one!.quality);
+        if (one!.baseline?.kind !== 'exact' || other!.baseline?.kind !== 'exact') return;
+        for (const slot of [0, 1]) {
+          const [x, y] = [baselineAt(one!.baseline, slot), baselineAt(other!.baseline, slot)];
+          expect(x.num * BigInt(factor) * y.den).toBe(y.num * x.den);
+        }
+      }),
+      { numRuns: RUNS },
+    );
+  });
+});

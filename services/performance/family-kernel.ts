@@ -1,4 +1,4 @@
-import { type Rational, rational } from '../domain/rational.ts';
+import { rational } from '../domain/rational.ts';
 import { MISSING } from '../domain/tile.ts';
 import { DIRECTION, KIND, SELECT } from './core-words.ts';
 import type { Family } from './family.ts';
@@ -155,23 +155,31 @@ function laneOf({ buffer, width, at }: Pass, input: FamilyInput, m: number): Met
   const small = (column: Column, row = 0) => new Uint8Array(buffer, at[column])[row * width + m]!;
   const count = (column: Column, row = 0) => new Int32Array(buffer, at[column])[row * width + m]!;
   const wide = (column: Column, row = 0) => wideCell(buffer, at[column] + 32 * (row * width + m));
-  const bits = Uint8Array.from({ length: days }, (_, d) => small('day', d));
-  const rows = (bit: number, without = 0) =>
-    Array.from({ length: days }, (_, d) => d).filter((d) => bits[d]! & bit && !(bits[d]! & without));
+  const bits = new Uint8Array(buffer, at.day, days * width);
+  const rows = (bit: number) => {
+    const found: number[] = [];
+    for (let d = 0; d < days; d++) if (bits[d * width + m]! & bit) found.push(d);
+    return found;
+  };
   const candidates = rows(DAY.candidate);
   const selected = rows(DAY.selected);
   const status = STATUS[small('status')]!;
   const flags = small('flags');
   const weighed = status === 'ok' && input.family.weights.kind !== 'equal';
   const scores = new BigInt64Array(buffer, at.score, days * width);
+  // The arena is read here and now; fractions are brought to lowest terms only for whoever looks at them.
+  const shares = weighed ? selected.map((d) => wide('weight', d)) : null;
+  const sum = wide('weightSum');
   return {
     status,
     flags: FLAGS.flatMap(([bit, name]) => (flags & bit ? [name] : [])),
     eligible: rows(DAY.eligible),
     ...{ candidates, selected },
     rejected: rows(DAY.rejected),
-    refilled: candidates.filter((d) => bits[d]! & DAY.refilled),
-    weights: weighed ? selected.map((d) => rational(wide('weight', d), wide('weightSum'))) : null,
+    refilled: candidates.filter((d) => bits[d * width + m]! & DAY.refilled),
+    get weights() {
+      return shares?.map((share) => rational(share, sum)) ?? null;
+    },
     scoresWh: candidates.map((d) => Number(scores[d * width + m])),
     missingIntervals: count('missingCount'),
     notSettledIntervals: count('notSettledCount'),
@@ -188,23 +196,25 @@ function resultOf({ buffer, width, at }: Pass, input: FamilyInput, m: number): M
   const gap = (slot: number) => Number.isNaN(number('deliveredWh', slot));
   const observed = whole('observed');
   const window = BigInt(windowSlots);
-  const ratioOf = (column: 'raw' | 'applied'): Rational | null => {
-    const den = wide(column, 1);
-    return den === 0n ? null : rational(wide(column), den);
-  };
   const flags = new Uint8Array(buffer, at.flags)[m]!;
+  const adjusted = input.spec.adjustment.kind !== 'none';
+  const unadjusted = slots.map((slot) => wide('unadjusted', slot));
+  const [unadjustedDenominator, reference, weightSum] = [wide('unadjustedDenominator'), wide('reference'), wide('weightSum')];
+  const [rawNum, rawDen, appliedNum, appliedDen] = [wide('raw'), wide('raw', 1), wide('applied'), wide('applied', 1)];
   return {
-    unadjusted: slots.map((slot) => rational(wide('unadjusted', slot), wide('unadjustedDenominator'))),
-    adjustment:
-      input.spec.adjustment.kind === 'none'
-        ? null
-        : {
-            observedMean: observed === UNOBSERVED ? null : rational(observed, window),
-            referenceMean: rational(wide('reference'), window * wide('weightSum')),
-            raw: ratioOf('raw'),
-            applied: ratioOf('applied')!,
-            capped: (flags & CAPPED) !== 0,
-          },
+    get unadjusted() {
+      return unadjusted.map((num) => rational(num, unadjustedDenominator));
+    },
+    get adjustment() {
+      if (!adjusted) return null;
+      return {
+        observedMean: observed === UNOBSERVED ? null : rational(observed, window),
+        referenceMean: rational(reference, window * weightSum),
+        raw: rawDen === 0n ? null : rational(rawNum, rawDen),
+        applied: rational(appliedNum, appliedDen),
+        capped: (flags & CAPPED) !== 0,
+      };
+    },
     denominator: wide('denominator'),
     baseline: slots.map((slot) => wide('baseline', slot)),
     delivered: slots.map((slot) => (gap(slot) ? null : wide('delivered', slot))),

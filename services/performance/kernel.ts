@@ -256,17 +256,19 @@ function meterResult(columns: Omit<Estimates, 'at'>, input: EstimateInput, m: nu
   const rawDenominator = columns.raw[meters + m]!;
   const gap = (lane: number) => Number.isNaN(columns.deliveredWh[lane]);
   return {
-    unadjusted: slots.map((lane) => rational(columns.sum[lane]!, selected)),
-    adjustment:
-      windowSlots === 0
-        ? null
-        : {
-            observedMean: observed === UNOBSERVED ? null : rational(observed, window),
-            referenceMean: rational(columns.reference[m]!, window * selected),
-            raw: rawDenominator === 0n ? null : rational(columns.raw[m]!, rawDenominator),
-            applied: rational(cellOf(columns.applied, m), columns.appliedDenominator[m]!),
-            capped: (columns.flags[m]! & CAPPED) !== 0,
-          },
+    get unadjusted() {
+      return slots.map((lane) => rational(columns.sum[lane]!, selected));
+    },
+    get adjustment() {
+      if (windowSlots === 0) return null;
+      return {
+        observedMean: observed === UNOBSERVED ? null : rational(observed, window),
+        referenceMean: rational(columns.reference[m]!, window * selected),
+        raw: rawDenominator === 0n ? null : rational(columns.raw[m]!, rawDenominator),
+        applied: rational(cellOf(columns.applied, m), columns.appliedDenominator[m]!),
+        capped: (columns.flags[m]! & CAPPED) !== 0,
+      };
+    },
     denominator: columns.denominator[m]!,
     baseline: slots.map((lane) => cellOf(columns.baseline, lane)),
     delivered: slots.map((lane) => (gap(lane) ? null : cellOf(columns.delivered, lane))),

@@ -6,6 +6,7 @@ import { type Family, familyOf } from './family.ts';
 import type { FamilyInput } from './family-kernel.ts';
 import { type DayMark, ESTIMATED, indexAt, type LoadSeries, whAt } from './load-series.ts';
 import type { Method } from './method.ts';
+import type { Quantity } from './spec.ts';
 import type { Plan } from './windows.ts';
 
 /** Why a day may not lend its load to one meter; empty = it may. */
@@ -37,12 +38,9 @@ export function matchColumns(plan: Plan, method: Method, series: readonly LoadSe
     plan.days.forEach((day, d) => {
       const found = reasons.get(day);
       if (found) state[d * meters + m] = family.refill !== 'none' && found.every(isCall) ? EVENT_DAY : EXCLUDED;
-      const row = plan.history[d]!;
-      for (let s = 0; s < row.length; s++)
-        history[(d * slots + s) * meters + m] = whAt(one, indexAt(one, row[s]!), method.quantity);
+      fill(one, plan.history[d]!, method.quantity, history, d * slots * meters + m, meters);
     });
-    for (let s = 0; s < plan.actual.length; s++)
-      actual[s * meters + m] = whAt(one, indexAt(one, plan.actual[s]!), method.quantity);
+    fill(one, plan.actual, method.quantity, actual, m, meters);
     const degrees = new Map<CivilDay, number>();
     if (family.rankOn === 'temperature') {
       for (const [d, day] of [...plan.days, plan.eventDay].entries()) {
@@ -60,6 +58,18 @@ export function matchColumns(plan: Plan, method: Method, series: readonly LoadSe
   return { input: { spec: method.spec, family, ...shape, history, excluded: state, actual, limit }, excluded, temperatures };
 }
 
+/** Readings that start at `starts` into every `stride`-th cell from `first`. */
+function fill(
+  series: LoadSeries,
+  starts: Float64Array,
+  quantity: Quantity,
+  into: Int32Array,
+  first: number,
+  stride: number,
+): void {
+  for (let s = 0; s < starts.length; s++) into[first + s * stride] = whAt(series, indexAt(series, starts[s]!), quantity);
+}
+
 const EXCLUDED = 1;
 const EVENT_DAY = 2;
 const isCall = (reason: string): boolean => reason === 'event' || reason === 'opt_out';
@@ -74,6 +84,9 @@ function exclusionsOf(plan: Plan, family: Family, method: Method, series: LoadSe
     other: true,
   };
   const found = new Map<CivilDay, string[]>();
+  const { size } = series.marks;
+  if (size + calendar.excluded.size === 0 && !exclude.holidays && !exclude.missingShare && gaps.estimatedSlots === null)
+    return found;
   plan.days.forEach((day, d) => {
     const name = calendar.excluded.get(day);
     const reasons: string[] = [

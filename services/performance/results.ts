@@ -87,11 +87,12 @@ function slotsOf({ plan, columns, m, estimate }: PointInput): Plain<PointResult>
   const { result } = estimate;
   const { meters, actual } = columns.input;
   const selected = BigInt(estimate.selected.length);
+  const fractions = result?.unadjusted;
   const alike = ({ den }: Rational) => selected > 0n && selected % den === 0n;
   return Array.from({ length: plan.eventCount }, (_, slot) => {
     const cell = slot * meters + m;
     const metered = actual[cell]!;
-    const unadjusted = result?.unadjusted[slot];
+    const unadjusted = fractions?.[slot];
     const delivered = result?.delivered[slot] ?? null;
     return {
       startMs: BigInt(plan.actual[slot]!),

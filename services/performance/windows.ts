@@ -68,17 +68,23 @@ export function planOf({ window, noticeAt, minutes, method, holidays, zone }: Pl
   const lead = Float64Array.from({ length: 2 * LEAD }, (_, i) =>
     i < LEAD ? window.start - (LEAD - i) * step : window.end + (i - LEAD) * step,
   );
-  const evidence = new Set<CivilDay>();
-  for (let back = method.lookbackDays; back >= 0; back--) evidence.add(zone.plus(eventDay, -back));
-  for (const row of [...history, ...whole, actual])
-    for (const start of row) if (!Number.isNaN(start)) evidence.add(zone.dayOf(start));
   return {
     ...{ eventDay, window, minutes, days, history, actual, whole, lead },
     eventCount: offsets.length,
     windowCount: pre.length + post.length,
     rankCount: family.rankOn === 'temperature' ? 1 : rank.length,
-    evidence: [...evidence].sort(),
+    get evidence() {
+      return evidenceOf(eventDay, family.source === 'same_day' ? 0 : method.lookbackDays, [...history, ...whole, actual], zone);
+    },
   };
+}
+
+/** Made when it is asked for: an estimate that settles nothing has no use for it. */
+function evidenceOf(eventDay: CivilDay, lookbackDays: number, rows: readonly Float64Array[], zone: ZoneDays): CivilDay[] {
+  const evidence = new Set<CivilDay>();
+  for (let back = lookbackDays; back >= 0; back--) evidence.add(zone.plus(eventDay, -back));
+  for (const row of rows) for (const start of row) if (!Number.isNaN(start)) evidence.add(zone.dayOf(start));
+  return [...evidence].sort();
 }
 
 /** The slots days are ranked on, ms from midnight: a day, or a match window without the event and its guard; none for the event window. */

@@ -8,6 +8,7 @@ import { recordBench } from './record.ts';
 import { startBench } from './start.ts';
 import { sustainBench } from './sustain.ts';
 import { tilesBench } from './tiles.ts';
+import { workersBench } from './workers.ts';
 
 /** What it answers, if anything, are its ratios and rates by name; `words` are those of the command. */
 type Bench = (print: (line: string) => void, words: readonly string[]) => Promise<unknown>;
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, Bench>> = {
   start: startBench,
   edge: edgeBench,
   sustain: sustainBench,
+  workers: workersBench,
 };
 
 const words = process.argv.slice(2);

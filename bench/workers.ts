@@ -1,0 +1,74 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Performance } from '../gen/lachak/v1/performance_pb.ts';
+import { hold, type Shards, tell } from '../test/faults/shards.ts';
+import { startPool } from '../test/faults/worker-pool.ts';
+import { startPostgres15 } from '../test/servers/postgres15.ts';
+
+/*
+ * How much sooner are the shards of a run measured by two processes of performance than by one, on PostgreSQL 15 and a JetStream work
+ * queue, and at what cost? The compute phase: from the first task offered to the last shard's row. CPU seconds are the workers'.
+ * Repeat: npm run bench -- workers
+ */
+const SHARDS = 24;
+const POINTS = 200;
+
+export async function workersBench(print: (line: string) => void): Promise<Record<string, number>> {
+  const root = mkdtempSync(join(tmpdir(), 'lachak-bench-'));
+  const server = await startPostgres15();
+  try {
+    const measured = async (workers: number) => {
+      const world: Shards = { shards: SHARDS, points: POINTS, folder: join(root, String(workers)) };
+      const pool = await startPool(world, { server: server.url, faults: Array(workers).fill(''), withNats: true });
+      try {
+        await tell(pool.host, world);
+        await hold(pool.host, world);
+        // One run to warm each process up, then the one that counts.
+        await measure(pool.host, 'warm');
+        const before = cpuSeconds(pool.pids());
+        const wall = await measure(pool.host, 'counted');
+        return { wall, cpu: cpuSeconds(pool.pids()) - before };
+      } finally {
+        await pool.stop();
+      }
+    };
+    const [one, two] = [await measured(1), await measured(2)];
+    const speed = one.wall / two.wall;
+    const cost = two.cpu / one.cpu;
+    print(
+      `workers: ${SHARDS} shards × ${POINTS} points over JetStream: one ${one.wall.toFixed(2)} s (CPU ${one.cpu.toFixed(2)} s), ` +
+        `two ${two.wall.toFixed(2)} s (CPU ${two.cpu.toFixed(2)} s): ${speed.toFixed(2)} × as fast (goal ≥ 1.6), ` +
+        `${cost.toFixed(2)} × the CPU (goal ≤ 1.1; ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version})`,
+    );
+    return { speed, cpu: cost };
+  } finally {
+    await server.stop();
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** Wall seconds from the command to the last shard's row. */
+async function measure(host: Awaited<ReturnType<typeof startPool>>['host'], runId: string): Promise<number> {
+  const database = await host.database('performance');
+  const began = performance.now();
+  const asked = { runId, eventId: 'many', asOfMs: BigInt(host.clock.now()) };
+  await host.connect(Performance).measure(asked, { discom: 'BRPL' });
+  for (;;) {
+    const [row] = await database.query<{ shards: number }>('select count(*)::int as shards from run_shard where run_id = $1', [
+      runId,
+    ]);
+    if (row!.shards === SHARDS) return (performance.now() - began) / 1000;
+    if (performance.now() - began > 300_000) throw new Error(`${row!.shards} of ${SHARDS} shards after five minutes`);
+    await pause(20);
+  }
+}
+
+/** User and system seconds of these processes so far, as Linux counts them (100 ticks a second). */
+function cpuSeconds(pids: readonly number[]): number {
+  return pids.reduce((seconds, pid) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+    return seconds + (Number(fields[11]) + Number(fields[12])) / 100;
+  }, 0);
+}

@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (argv) =>
       (await import('./market/allocate-cli.ts')).allocateCommand(argv, (await import('./performance/core-file.ts')).coreBytes),
   },
+  state: {
+    says: 'settle one event of a whole state of meters on this machine, and make any statement of it',
+    run: async (argv) => (await import('./state/state-cli.ts')).stateCommand(argv),
+  },
   verify: {
     says: 'recompute signed statements offline, from the readings they name',
     run: async (argv) => (await import('./verify.ts')).verifyCommand(argv),

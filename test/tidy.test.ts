@@ -13,7 +13,7 @@ const speaksOrRemembers = /(^|\/)([a-z]+-)?(service|store)(-[a-z]+)?\.ts$/;
 /** Files that neither only think, nor speak, nor remember: each has its reason. */
 const exceptions: readonly [RegExp, string][] = [
   [
-    /^services\/(host|gateway|demo|doctor|backup)\//,
+    /^services\/(host|gateway|demo|doctor|backup|state)\//,
     'the process, the HTTP door, the story told with them, the look at what they stand on, its way into a backup and back',
   ],
   [/^services\/(main|roster|verify)\.ts$/, 'the command'],

@@ -8,6 +8,7 @@ import { checkLines } from './check-lines.ts';
 import { checkSettled } from './check-settled.ts';
 import type { Evidence, StatementFile } from './credential.ts';
 import { type Check, difference, short } from './difference.ts';
+import { lineBytes, lineOf } from './line-record.ts';
 import { chainFault, hex, unhex } from './log.ts';
 import { type CounterpartyPayload, type Measured, type ParticipantPayload, type Payload, readPayload } from './payload.ts';
 import { knownAt, type Readings } from './readings.ts';
@@ -124,11 +125,14 @@ function checkEvidence({ payload, evidence }: StatementFile, hash: Hash): Check 
   if (leaf) {
     const bytes = unhex(leaf.hash);
     if (leaf.salt !== null) {
-      differences.push(
-        ...difference('the leaf', leaf.hash, hex(hash(joined(unhex(leaf.salt), digest))), 'salt and payload hash to'),
-      );
+      const over = leaf.of === 'record' ? hash(lineBytes(lineOf(readPayload(payload) as ParticipantPayload))) : digest;
+      const what = leaf.of === 'record' ? 'salt and the line’s record hash to' : 'salt and payload hash to';
+      differences.push(...difference('the leaf', leaf.hash, hex(hash(joined(unhex(leaf.salt), over))), what));
     }
-    const reached = rootFromProof(bytes, { ...leaf, path: leaf.path.map(unhex) }, hash);
+    const climb = (from: Uint8Array, proof: { index: number; size: number; path: readonly string[] }) =>
+      rootFromProof(from, { ...proof, path: proof.path.map(unhex) }, hash);
+    const below = climb(bytes, leaf);
+    const reached = leaf.shard && below ? climb(below, leaf.shard) : below;
     differences.push(...difference('the run’s root', root, reached ? hex(reached) : 'nothing', 'the leaf leads to'));
   }
   if (leaves)

@@ -12,6 +12,10 @@ export type Evidence = {
     readonly index: number;
     readonly size: number;
     readonly path: readonly string[];
+    /** What it is over, where that is not the payload: the line's compact record (line-record.ts). */
+    readonly of?: 'record';
+    /** In a run of shards the path leads to its shard's root, and this on to the run's. */
+    readonly shard?: { readonly index: number; readonly size: number; readonly path: readonly string[] };
   } | null;
   /** Of the counterparty's statement: all leaves of the run, in line order. */
   readonly leaves: readonly string[] | null;

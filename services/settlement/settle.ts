@@ -31,7 +31,13 @@ export type Settlement = {
   readonly creditedMicros: MicroRupees;
   readonly holdout: Holdout;
 };
-export type Rules = { readonly terms: PayTerms; readonly day: CivilDay; readonly minCoveragePpm: number };
+export type Rules = {
+  readonly terms: PayTerms;
+  readonly day: CivilDay;
+  readonly minCoveragePpm: number;
+  /** The portfolio's scale where it is known from a larger whole than these points; absent = found from them. */
+  readonly scale?: Rational;
+};
 
 /** Settles one event from what was measured at all its settlement points. `carries` are exact Wh by settlement point. */
 export function settle(points: readonly Point[], rules: Rules, carries: ReadonlyMap<string, Rational>): Settlement {
@@ -50,7 +56,8 @@ export function settle(points: readonly Point[], rules: Rules, carries: Readonly
       return energy ? [[point.settlementPointId, energy] as const] : [];
     }),
   );
-  const totals = portfolio([...energies.values()], terms);
+  const found = portfolio([...energies.values()], terms);
+  const totals = rules.scale ? { ...found, scale: rules.scale } : found;
   const credits = new Map(
     chosen.flatMap((point) => {
       const energy = energies.get(point.settlementPointId);

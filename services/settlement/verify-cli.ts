@@ -167,7 +167,9 @@ async function checkSignature(file: StatementFile, { source, keys }: Issuer): Pr
   }
   const { discom, run } = readPayload(file.payload);
   const claimed = await holds(file.evidence.rootJws);
-  const size = file.evidence.leaf?.size ?? file.evidence.leaves?.length;
+  const { leaf, leaves } = file.evidence;
+  // The root's own tree: of shards, or of lines.
+  const size = (leaf?.shard ?? leaf)?.size ?? leaves?.length;
   const claim = claimed ? (JSON.parse(Buffer.from(claimed).toString('utf8')) as { size: number }) : null;
   if (!claim) differences.push('the signature of the run’s root does not hold');
   else if (canonicalJson(claim) !== canonicalJson(rootClaim(discom, run.runId, file.evidence.root, size ?? claim.size))) {

@@ -7,6 +7,7 @@ import { kernelBench } from './kernel.ts';
 import { recordBench } from './record.ts';
 import { startBench } from './start.ts';
 import { sustainBench } from './sustain.ts';
+import { stateBench } from './state.ts';
 import { tilesBench } from './tiles.ts';
 import { workersBench } from './workers.ts';
 
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, Bench>> = {
   edge: edgeBench,
   sustain: sustainBench,
   workers: workersBench,
+  state: stateBench,
 };
 
 const words = process.argv.slice(2);

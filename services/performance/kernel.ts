@@ -3,6 +3,7 @@ import { type BatchCore, type BatchKernel, batchKernel } from './batch.ts';
 import { type ControlCore, type ControlKernel, controlKernel } from './control-kernel.ts';
 import { DIRECTION, KIND, SELECT } from './core-words.ts';
 import { type FamilyCore, type FamilyInput, matchDays } from './family-kernel.ts';
+import { type HashCore, type HashKernel, hashKernel } from './hash-kernel.ts';
 import { type SessionCore, type SessionKernel, sessionKernel } from './session-kernel.ts';
 import type { DayMatchingSpec } from './spec.ts';
 import { type WeatherCore, type WeatherKernel, weatherKernel } from './weather.ts';
@@ -21,6 +22,7 @@ export type Kernel = {
   readonly batch: BatchKernel;
   readonly weather: WeatherKernel;
   readonly sessions: SessionKernel;
+  readonly hashes: HashKernel;
   readonly control: ControlKernel;
 };
 
@@ -140,7 +142,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore & ControlCore;
+  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore & ControlCore & HashCore;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
@@ -150,6 +152,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
     weather: weatherKernel(exports),
     sessions: sessionKernel(exports),
     control: controlKernel(exports),
+    hashes: hashKernel(exports),
   };
 }
 

@@ -17,7 +17,8 @@ export type LineRecord = {
 };
 
 export const STATUSES = ['ok', 'insufficient_days', 'out_of_bounds', 'no_consent'] as const;
-const HEAD = 64;
+/** Bytes before the id. */
+export const HEAD = 64;
 const MAGIC = new TextEncoder().encode('LACHLINE');
 const encoder = new TextEncoder();
 
@@ -33,17 +34,25 @@ const encoder = new TextEncoder();
 export function lineBytes(line: LineRecord): Uint8Array {
   const id = encoder.encode(line.settlementPointId);
   const bytes = new Uint8Array(HEAD + id.length);
-  const view = new DataView(bytes.buffer);
-  bytes.set(MAGIC);
-  bytes[8] = 1;
-  bytes[9] = line.status;
-  bytes[10] = line.chosen ? 1 : 0;
-  bytes[11] = line.open ? 1 : 0;
-  view.setUint32(12, id.length, true);
-  const numbers = [line.delivered, line.creditedWh, line.micros, line.consumer, line.aggregator, line.counterparty];
-  for (const [i, value] of numbers.entries()) setInteger(view, 16 + 8 * i, value);
+  layLine(new DataView(bytes.buffer), 0, line, id.length);
   bytes.set(id, HEAD);
   return bytes;
+}
+
+/** Everything of `lineBytes` before the id, into `view` from `at`, which is all zeros. */
+export function layLine(view: DataView, at: number, line: LineRecord, idBytes: number): void {
+  for (let i = 0; i < MAGIC.length; i++) view.setUint8(at + i, MAGIC[i]!);
+  view.setUint8(at + 8, 1);
+  view.setUint8(at + 9, line.status);
+  view.setUint8(at + 10, line.chosen ? 1 : 0);
+  view.setUint8(at + 11, line.open ? 1 : 0);
+  view.setUint32(at + 12, idBytes, true);
+  setInteger(view, at + 16, line.delivered);
+  setInteger(view, at + 24, line.creditedWh);
+  setInteger(view, at + 32, line.micros);
+  setInteger(view, at + 40, line.consumer);
+  setInteger(view, at + 48, line.aggregator);
+  setInteger(view, at + 56, line.counterparty);
 }
 
 /** A safe integer as i64, without a bigint. */

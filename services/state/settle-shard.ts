@@ -1,11 +1,9 @@
-import { hash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { merkleRoot } from '../domain/merkle.ts';
 import { readExact } from '../domain/rational.ts';
 import { zoneDays } from '../host/zone.ts';
 import { CHOSEN, creditColumns, type MeasuredColumns } from '../settlement/credit-columns.ts';
-import { lineBytes } from '../settlement/line-record.ts';
+import { HEAD, layLine } from '../settlement/line-record.ts';
 import { readPayTerms } from '../settlement/terms.ts';
 import { type Column, readColumns, writeColumns } from './column-store.ts';
 import {
@@ -22,10 +20,8 @@ import {
 } from './shard-work.ts';
 import { connectionId, organisationId, pointId, type ShardFacts, type Town } from './town.ts';
 
-const sha = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
-
 /** Credits, leaves, the shard's root and its part of the bill-credit file. Idempotent. */
-export function settleShard(town: Town, folder: string, shard: number, settling: Settling, { pay }: Ground): SettledHead {
+export function settleShard(town: Town, folder: string, shard: number, settling: Settling, { pay, kernel }: Ground): SettledHead {
   const cohort = readColumns<ShardFacts>(cohortFile(folder, shard))!.columns;
   const { head, columns } = readColumns<MeasuredHead>(measuredFile(folder, shard))!;
   const measured = measuredOf(columns, head.exact);
@@ -34,20 +30,21 @@ export function settleShard(town: Town, folder: string, shard: number, settling:
   const { wouldBe, ...paid } = credits;
   const millionths = columns.millionths!;
   const salts = cohort.salts as Uint8Array;
-  const leaves: Uint8Array[] = [];
+  const idBytes = pointId(shard, 0).length;
+  const length = HEAD + idBytes;
+  const rows = new Uint8Array(measured.points * length);
+  const view = new DataView(rows.buffer);
   const totals = { micros: 0, consumer: 0, aggregator: 0, counterparty: 0, billed: 0, paise: 0, creditedWh: 0 };
   const bills: string[] = [];
   const { eventId } = town.event;
   const cycle = zoneDays(town.zone).dayOf(town.event.window.start).slice(0, 7);
   const code = readPayTerms(town.terms).chargeCode;
-  const salted = new Uint8Array(64);
   let open = 0;
   for (let m = 0; m < measured.points; m++) {
     const line = lineAt(shard, m, measured, cohort, paid, millionths, settling);
     if (line.open) open++;
-    salted.set(salts.subarray(32 * m, 32 * m + 32));
-    salted.set(sha(lineBytes(line)), 32);
-    leaves.push(sha(salted));
+    layLine(view, m * length, line, idBytes);
+    for (let i = 0; i < idBytes; i++) rows[m * length + HEAD + i] = line.settlementPointId.charCodeAt(i);
     totals.micros += line.micros;
     totals.consumer += line.consumer;
     totals.aggregator += line.aggregator;
@@ -64,15 +61,16 @@ export function settleShard(town: Town, folder: string, shard: number, settling:
       );
     }
   }
+  const leaves = kernel.hashes.leaves(rows, length, salts);
   const made: SettledHead = {
     ...{ shard, settling, totals, open, points: measured.points, wouldBe: String(wouldBe) },
-    root: Buffer.from(merkleRoot(leaves, sha)).toString('hex'),
+    root: Buffer.from(kernel.hashes.root(leaves)).toString('hex'),
     organisation: organisationId(shard),
   };
   mkdirSync(join(folder, 'run', 'bills'), { recursive: true, mode: 0o700 });
   writeFileSync(billsFile(folder, shard), bills.join(''), { mode: 0o600 });
   // The columns come last: where they are, the shard is done.
-  writeColumns(settledFile(folder, shard), made, { ...paid, leaves: new Uint8Array(Buffer.concat(leaves)) });
+  writeColumns(settledFile(folder, shard), made, { ...paid, leaves });
   return made;
 }
 

@@ -20,7 +20,7 @@ import { lineBytes } from '../settlement/line-record.ts';
 import { hex } from '../settlement/log.ts';
 import type { Measured } from '../settlement/payload.ts';
 import { settle } from '../settlement/settle.ts';
-import { lineJson, participantPayload, type RunContext } from '../settlement/statement.ts';
+import { FORMAT, lineJson, participantPayload, type RunContext } from '../settlement/statement.ts';
 import { statementId } from '../settlement/statements-service.ts';
 import { readPayTerms } from '../settlement/terms.ts';
 import { remeasure } from '../verify.ts';
@@ -189,7 +189,7 @@ function settledLine(point: Measured, run: StateRun, terms: ReturnType<typeof re
 }
 
 const contextOf = (town: Town, run: StateRun): RunContext => ({
-  discom: town.discom,
+  ...{ format: FORMAT, discom: town.discom },
   event: {
     ...{ eventId: town.event.eventId, programmeId: town.event.programmeId, termsVersion: town.event.termsVersion },
     ...{ startMs: town.event.window.start, endMs: town.event.window.end, day: eventDay(town), noticeAtMs: town.event.noticeAtMs },

@@ -6,8 +6,8 @@ import { ingestBench } from './ingest.ts';
 import { kernelBench } from './kernel.ts';
 import { recordBench } from './record.ts';
 import { startBench } from './start.ts';
-import { sustainBench } from './sustain.ts';
 import { stateBench } from './state.ts';
+import { sustainBench } from './sustain.ts';
 import { tilesBench } from './tiles.ts';
 import { workersBench } from './workers.ts';
 

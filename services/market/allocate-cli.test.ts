@@ -210,6 +210,13 @@ describe('what is wrong is named by file and line, or field, and nothing is prin
     [trade({ block_start: '2026-11-02T12:30:00+05:30' }), 'trades[1].block_start would make a block that overlaps'],
     [trade({ block_start: '2026-11-02T12:00:00' }), 'trades[1].block_start must be an instant with its offset'],
     [trade({ trade_time: '2026-02-30T12:00:00+05:30' }), 'trades[1].trade_time must be an instant with its offset'],
+    [
+      bad(({ trades, readings }) => {
+        Object.assign(trades[0]!, { qty_wh: 2 ** 30, price_rupees_per_kwh: 100_000 });
+        for (const row of readings) Object.assign(row, { import_wh: 2 ** 29, export_wh: 2 ** 29 });
+      }),
+      'trade T1 comes to 9 billion rupees or more in one block: too large to be exact',
+    ],
     [reading({ import_wh: -3 }), 'readings[2].import_wh must be a whole number'],
     [reading({ import_wh: 2 ** 31 }), 'readings[2].import_wh must be a whole number'],
     [reading({ quality: 'GOOD' }), 'readings[2].quality must be one of VALID, ESTIMATED, MANUAL, SUSPECT, REJECTED, not "GOOD"'],

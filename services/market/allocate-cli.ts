@@ -47,6 +47,7 @@ wrong, with file and line or case and field on standard error and nothing on sta
 
 /** The command `lachak allocate`; `core` brings the bytes of the WebAssembly core. Returns the exit code. */
 export async function allocateCommand(argv: readonly string[], core: () => Uint8Array): Promise<number> {
+  if (!process.stdout.listeners('error').includes(toldAgain)) process.stdout.on('error', toldAgain);
   try {
     const { values, positionals } = readWords(argv, {
       ...{ request: { type: 'string' }, trades: { type: 'string' }, readings: { type: 'string', multiple: true } },
@@ -60,6 +61,7 @@ export async function allocateCommand(argv: readonly string[], core: () => Uint8
     else await printAll(await settleFiles(flags, core));
     return EXIT.done;
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return EXIT.done; // the reader, as head does, had enough
     // A RangeError is the core's refusal to answer inexactly; what else is no Refusal is a bug and keeps its stack.
     const { message, exit } = error instanceof RangeError ? { message: error.message, exit: EXIT.usage } : explain(error);
     process.stderr.write(`lachak allocate: ${message}\n`);
@@ -171,7 +173,11 @@ function tell(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`lachak allocate: ${what}\n`);
 }
 
-const print = (output: string): Promise<void> => new Promise((done) => process.stdout.write(output, () => done()));
+/** A stream's error comes to whoever wrote as well; unheard here it would end the process. */
+const toldAgain = (): void => {};
+
+const print = (output: string): Promise<void> =>
+  new Promise((done, failed) => process.stdout.write(output, (error) => (error ? failed(error) : done())));
 
 async function printAll(pieces: Iterable<string>): Promise<void> {
   let waiting = '';

@@ -43,6 +43,8 @@ export type Charged = {
   /** [C][T] µ₹, and the buyer's part of it. */
   readonly amount: BigInt64Array;
   readonly buyerPart: BigInt64Array;
+  /** [T] 1 = an amount is no safe integer of µ₹ (9 billion rupees), and none of the trade's amounts means anything. */
+  readonly outOfBounds: Uint8Array;
 };
 
 /** The core of one WebAssembly memory. Every call throws RangeError when its input lies outside the core's bounds. */
@@ -125,11 +127,11 @@ function charge(core: Core, { settled, price, boundaries, components }: ChargeIn
     for (const base of bases) bits('BASES', parts * parts)[c * parts + base] = 1;
   });
   demand(core.chargeTrades(...shape) === 0, 'a rate, share or the number of trades lies outside the bounds of the core');
-  demand(!bits('CHARGE_STATUS', count).includes(1), 'an amount is too large to be exact (above 9 billion rupees in one block)');
   return {
     carried: new Int32Array(buffer, place('CARRIED'), (across + 1) * count).slice(),
     amount: wide('AMOUNT', parts * count).slice(),
     buyerPart: wide('BUYER_PART', parts * count).slice(),
+    outOfBounds: bits('CHARGE_STATUS', count).slice(),
   };
 }
 

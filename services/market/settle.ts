@@ -113,6 +113,8 @@ function settlePass(
   }));
   const price = BigInt64Array.from(trades, ({ priceMicrosPerKwh }) => priceMicrosPerKwh);
   const charged = kernel.charge({ settled: allocation.settled, price, boundaries, components });
+  const huge = trades[charged.outOfBounds.indexOf(1)];
+  if (huge) throw fault(`trade ${huge.id}`, 'comes to 9 billion rupees or more in one block: too large to be exact');
   const carried = (boundary: number, t: number) => charged.carried[boundary * trades.length + t]!;
   const amountsAt = (t: number): Amount[] => {
     const amounts: Amount[] = [];

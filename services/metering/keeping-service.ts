@@ -3,7 +3,7 @@ import { type Record as Registered, Registry } from '../../gen/lachak/v1/registr
 import { grouped } from '../domain/grouped.ts';
 import { type Instant, MINUTE } from '../domain/interval.ts';
 import { conflict } from '../domain/outcome.ts';
-import { type DayColumns, foldTiles, MISSING } from '../domain/tile.ts';
+import { type DayColumns, foldTiles, MISSING, TileError } from '../domain/tile.ts';
 import type { Connect, Database, Deps, Handlers } from '../host/room.ts';
 import type { Influx } from './influx-store.ts';
 import { type KnownMeter, stateAt } from './known.ts';
@@ -25,16 +25,22 @@ export function keepingHandlers(
   { readings, influx }: Keeping,
 ): Pick<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings'> {
   return {
-    checkReadings: async function* ({ days, record }, { discom, signal }) {
-      if (record && !influx)
-        throw conflict('tiles_are_the_record', 'the tiles are the record here: there is no other behind them', 'record');
+    checkReadings: async function* ({ days, record, repair }, { discom, signal }) {
+      if ((record || repair) && !influx)
+        throw conflict(
+          'tiles_are_the_record',
+          'the tiles are the record here: there is no other behind them',
+          record ? 'record' : 'repair',
+        );
       const all = await tilesOf(database, discom, { ...(days.length > 0 ? { days } : {}), asOf: null });
       const rows = all.filter(({ removedAt }) => removedAt === null);
       let statements = 0n;
-      let faults: { path: string; where: string; problem: string }[] = [];
+      let faults: { path: string; where: string; problem: string; madeAgain: boolean }[] = [];
       for (const [i, row] of rows.entries()) {
         signal.throwIfAborted();
-        for (const fault of await readings.faults(discom, row, record)) faults.push({ path: row.path, ...fault });
+        const found = await readings.faults(discom, row, record);
+        const madeAgain = repair && found.some(({ where }) => where === 'tile') && (await isMadeAgain(readings, discom, row));
+        for (const fault of found) faults.push({ path: row.path, ...fault, madeAgain: madeAgain && fault.where === 'tile' });
         statements += BigInt(row.statements);
         if ((i + 1) % TOLD_EVERY !== 0) continue;
         yield { checked: BigInt(i + 1), statements, faults };
@@ -61,6 +67,16 @@ export function keepingHandlers(
       }
     },
   };
+}
+
+async function isMadeAgain(readings: ReadingStore, discom: string, row: TileRow): Promise<boolean> {
+  try {
+    await readings.lay(discom, [row]);
+  } catch (error) {
+    if (error instanceof TileError) return false; // what the record has of it is said with `record`
+    throw error;
+  }
+  return (await readings.faults(discom, row, false)).length === 0;
 }
 
 type Sum = { importWh: number; exportWh: number; meters: number; missing: number };

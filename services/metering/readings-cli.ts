@@ -11,7 +11,7 @@ import type { Client } from '../host/room.ts';
 import { importFiles } from './readings-import-cli.ts';
 
 const HELP = `lachak readings import FILE… --discom DISCOM [--known-at INSTANT] [--folder DIR]
-lachak readings check --discom DISCOM [--record] [--day DAY[,DAY…]] [--folder DIR]
+lachak readings check --discom DISCOM [--record] [--repair] [--day DAY[,DAY…]] [--folder DIR]
 lachak readings compact --discom DISCOM [--day DAY[,DAY…]] [--at-least N] [--dry-run] [--folder DIR]
 lachak readings retain --discom DISCOM --keep-days N [--before DAY] [--dry-run] [--folder DIR]
 lachak readings project --discom DISCOM [--day DAY[,DAY…] | --all] [--areas-only] [--meter ID[,ID…]] [--folder DIR]
@@ -20,7 +20,8 @@ import    delivers files to the running installation: CSV, Parquet, or IES Meter
           file is stored whole or not at all, and once: after a break or a kill, give the same command again. Lines that were refused
           are named with file and line. Exit 1 when a line or a file was refused.
 check     holds every tile of the running installation against its checksum and its row, and names what is torn or missing;
-          with --record also makes each version again from InfluxDB. Exit 1 when anything is wrong.
+          with --record also makes each version again from InfluxDB, with --repair puts back from there what is torn or missing.
+          Exit 1 when anything is wrong.
 compact   makes one base of a tile's versions where there are --at-least many (8). Every question is answered as before; the versions
           stay until retain lets them go.
 retain    lets go, of what was stored, and last named to a run, more than --keep-days ago: versions that a compacted base stands for, and
@@ -43,7 +44,12 @@ export async function readingsCommand(argv: readonly string[]): Promise<number> 
   const { values, positionals } = readWords(argv, {
     ...settingFlags,
     ...{ discom: word, day: word, meter: word, 'known-at': word },
-    ...{ record: { type: 'boolean' as const }, all: { type: 'boolean' as const }, 'areas-only': { type: 'boolean' as const } },
+    ...{
+      record: { type: 'boolean' as const },
+      repair: { type: 'boolean' as const },
+      all: { type: 'boolean' as const },
+      'areas-only': { type: 'boolean' as const },
+    },
     ...{ 'at-least': word, 'keep-days': word, before: word, 'dry-run': { type: 'boolean' as const } },
   });
   if (values.help) {
@@ -127,6 +133,10 @@ function knownAt(text: string): bigint {
   return BigInt(ms);
 }
 
+const WHAT_TO_DO = `Until these files are whole, whoever needs them is refused with their names; nobody is given a gap for them.
+With InfluxDB as the record: lachak readings check --repair makes them again. Without: put them back from a backup (below metering/ in it).
+`;
+
 type Asked = Parameters<Client<typeof Metering>['checkReadings']>;
 
 async function check(metering: Client<typeof Metering>, ...[request, options]: Asked): Promise<number> {
@@ -134,11 +144,12 @@ async function check(metering: Client<typeof Metering>, ...[request, options]: A
   let last = { checked: 0n, statements: 0n };
   for await (const answer of metering.checkReadings(request, options)) {
     last = answer;
-    for (const { path, where, problem } of answer.faults) {
-      faulty++;
-      process.stdout.write(`${path}  ${where}: ${problem}\n`);
+    for (const { path, where, problem, madeAgain } of answer.faults) {
+      if (!madeAgain) faulty++;
+      process.stdout.write(`${path}  ${where}: ${problem}${madeAgain ? '; made again from the record' : ''}\n`);
     }
   }
   process.stdout.write(`${last.checked} versions, ${last.statements} readings checked; ${faulty} wrong\n`);
+  if (faulty > 0) process.stdout.write(WHAT_TO_DO);
   return faulty === 0 ? EXIT.done : EXIT.no;
 }

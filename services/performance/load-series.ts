@@ -1,4 +1,5 @@
 import { type Instant, MINUTE } from '../domain/interval.ts';
+import { invalid } from '../domain/outcome.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import type { ChargingSession } from './charging.ts';
 import { MISSING } from './kernel.ts';
@@ -47,11 +48,19 @@ export function whAt(series: LoadSeries, index: number, quantity: Quantity): num
 /** Where the interval that starts at `at` lies; no whole number when none does. */
 export const indexAt = ({ start, minutes }: LoadSeries, at: Instant): number => (at - start) / (minutes * MINUTE);
 
-/** Readings at any instants laid on a grid of `minutes`; those off the grid of the first one are not there. */
+/** Thirty years of quarter hours. */
+const LONGEST = 2 ** 20;
+
+/** Readings at any instants laid on a grid of `minutes`; those off the grid of the first one are not there. Throws Refusal when they span decades. */
 export function loadSeries(meterId: string, { starts, importWh, exportWh, estimated }: Series, minutes: number): LoadSeries {
   const step = minutes * MINUTE;
   const start = starts[0] ?? 0; // a zone half an hour beside UTC has its own grid
   const count = starts.length === 0 ? 0 : Math.floor((starts.at(-1)! - start) / step) + 1;
+  if (count > LONGEST)
+    throw invalid(
+      'readings_too_long',
+      `the readings of meter ${meterId} span ${count} intervals: an instant among them must be wrong`,
+    );
   const columns = [importWh, exportWh].map((from) => {
     const into = new Int32Array(count).fill(MISSING);
     starts.forEach((at, row) => {

@@ -1,15 +1,18 @@
 import { fill, type Readings } from '../../services/performance/batch.ts';
 import { loadKernel, MISSING } from '../../services/performance/kernel.ts';
 import { crowd } from './crowd.ts';
+import { methodBytes } from './method-bits.ts';
 
 /*
  * What a core says of the crowds [from, to), as one SHA-256 over every byte of every answer. Runs in Node, in a worker and in a browser, so
  * it imports nothing of any of them.
  */
 export async function bitsOf(core: Uint8Array, from: number, to: number): Promise<string> {
-  const { batch } = await loadKernel(core);
+  const kernel = await loadKernel(core);
+  const { batch } = kernel;
   const bytes: Uint8Array[] = [];
   for (let seed = from; seed < to; seed++) {
+    bytes.push(...methodBytes(kernel, seed));
     for (const type of ['i16', 'i32'] as const) {
       const { spec, meters, days, eventSlots, windowSlots, history, actual, excluded, notSettled } = crowd(seed, type);
       const door = batch.open({ meters, days, eventSlots, windowSlots, width: type === 'i16' ? 2 : 4 });

@@ -16,7 +16,7 @@ export type LineRecord = {
   readonly counterparty: number;
 };
 
-export const STATUSES = ['ok', 'insufficient_days', 'out_of_bounds', 'no_consent'] as const;
+export const STATUSES = ['ok', 'insufficient_days', 'out_of_bounds', 'no_consent', 'event_day_missing'] as const; // new ones at the end: their places are on record
 /** Bytes before the id. */
 export const HEAD = 64;
 const MAGIC = new TextEncoder().encode('LACHLINE');

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate as breath } from 'node:timers/promises';
 import { grouped } from '../domain/grouped.ts';
 import { contains, type Instant } from '../domain/interval.ts';
 import { applyTile, type DayColumns, emptyColumns, state, type Tile, type TileName } from '../domain/tile.ts';
@@ -94,6 +95,8 @@ export async function ingest(deps: Deps, readings: ReadingStore, delivery: Deliv
       let bytesWaiting = 0;
       const ordinalOf = Int32Array.from(meters, (meter) => meter?.ordinal ?? -1);
       for (const [place, ofPlace] of byPlace(groups)) {
+        // A delivery over many tiles is seconds of work: other calls, pings and leases do not wait for all of it.
+        await breath();
         const { members, count, ids } = world.shard(place);
         const stored = world.tiles(place);
         const lowest = ofPlace.reduce((least, { knownAt: at }) => Math.min(least, at), now);

@@ -30,8 +30,8 @@ export type Taken = {
 
 /**
  * Backs up the rooms, running or not, into a folder of its own: whole, or not there at all. All tables are read in one snapshot of the
- * database, then the files; a file is on disk before any row names it, and is never changed, so every file that the snapshot names is
- * found. Where rooms lie in several databases there is no one snapshot: then followers are read before those they follow, so that none
+ * database. A file is on disk before any row names it, is never changed, and may be let go once no row needs it: so files are copied before
+ * the snapshot and, those that came meanwhile, after it, and every file that the snapshot names is there. Where rooms lie in several databases there is no one snapshot: then followers are read before those they follow, so that none
  * is ahead of its upstream. Throws Refusal `backup_there`, `nothing_to_back_up`.
  */
 export async function takeBackup({ config, rooms, target, like, version, log, say }: Taking): Promise<Taken> {
@@ -43,11 +43,15 @@ export async function takeBackup({ config, rooms, target, like, version, log, sa
   mkdirSync(draft, { mode: 0o700 });
   const databases = await reachDatabases(config, rooms, false, log);
   try {
+    const among = [...rooms, 'secrets'];
+    const before = await readFiles(config.folder, among, draft, earlier, new Set());
     const { schemas, named, oneInstant } = await readSchemas(databases, rooms, draft, say);
     if (Object.keys(schemas).length === 0)
       throw notFound('nothing_to_back_up', 'the database holds no schema of these rooms: nothing was ever started there');
-    const files = await readFiles(config.folder, [...rooms, 'secrets'], draft, earlier, say);
+    const since = await readFiles(config.folder, among, draft, earlier, new Set(before.map(({ path }) => path)));
+    const files = [...before, ...since].sort((a, b) => (a.path < b.path ? -1 : 1));
     const there = new Set(files.map(({ path }) => path));
+    say(`${'files'.padEnd(12)} ${files.length}, ${(files.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6).toFixed(1)} MB`);
     const { rows } = await databases.all[0]!.query<{ version: string }>("select current_setting('server_version') as version");
     const made = new Date().toISOString();
     const manifest: Manifest = { format: 1, version, postgres: rows[0]!.version, madeAt: made, oneInstant, schemas, files };
@@ -107,12 +111,13 @@ async function inOneSnapshot(clients: readonly pg.Client[], work: () => Promise<
   for (const client of clients) await client.query('commit');
 }
 
-/** Where a row has a path and a digest, it names a file in its room's folder. */
+/** Where a row has a path and a digest, it names a file in its room's folder, until it says that it was removed. */
 async function namedFiles(client: pg.Client, schema: string, { tables }: SchemaPart): Promise<string[]> {
   const naming = tables.filter(({ columns }) => columns.includes('path') && columns.includes('digest'));
   const paths: string[] = [];
-  for (const { table } of naming) {
-    const { rows } = await client.query<{ path: string }>(`select distinct path from ${schema}.${table}`);
+  for (const { table, columns } of naming) {
+    const still = columns.includes('removed_at_ms') ? 'where removed_at_ms is null' : '';
+    const { rows } = await client.query<{ path: string }>(`select distinct path from ${schema}.${table} ${still}`);
     paths.push(...rows.map(({ path }) => `${schema}/${path}`));
   }
   return paths;
@@ -123,19 +128,17 @@ async function readFiles(
   among: readonly string[],
   draft: string,
   earlier: { folder: string; manifest: Manifest } | null,
-  say: Taking['say'],
+  already: ReadonlySet<string>,
 ): Promise<FilePart[]> {
-  const before = new Map((earlier?.manifest.files ?? []).map((part) => [part.path, part]));
+  const then = new Map((earlier?.manifest.files ?? []).map((part) => [part.path, part]));
   const files: FilePart[] = [];
-  let bytes = 0;
-  await fourAtOnce(await filesIn(folder, among), async (path) => {
-    const part = before.get(path);
+  const found = (await filesIn(folder, among)).filter((path) => !already.has(path));
+  await fourAtOnce(found, async (path) => {
+    const part = then.get(path);
     const like = part && earlier ? { file: join(earlier.folder, stateFile(path)), part } : null;
     const measured = await copyFile(join(folder, path), join(draft, stateFile(path)), like);
     if (!measured) return;
     files.push({ path, ...measured });
-    bytes += measured.bytes;
   });
-  say(`${'files'.padEnd(12)} ${files.length}, ${(bytes / 1e6).toFixed(1)} MB`);
-  return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return files;
 }

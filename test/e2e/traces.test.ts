@@ -7,8 +7,8 @@ import { defaults } from '../../services/host/config.ts';
 import { type TestHost, testHost } from '../../services/host/testing.ts';
 import { roster } from '../../services/roster.ts';
 import { consent, enrol, publish, register } from '../faults/cast.ts';
-import type { Stage } from '../faults/tour.ts';
 import { at, homes, PROGRAMME, world } from '../faults/town.ts';
+import { stageOf } from './stage.ts';
 
 type Told = { traceId: string; spanId: string; parentSpanId?: string; name: string; kind: number };
 
@@ -45,12 +45,7 @@ afterAll(async () => {
 });
 
 test('one event is one trace: from the request at the gateway over facts and due work to a device, and its answer back', async () => {
-  const stage = {
-    client: (service: never) => host.connect(service),
-    as: async (role: never, whose: never) => ({ as: await host.token(role, whose) }),
-    advanceTo: (to: number, step?: number) => host.advanceTo(to, step),
-    mark: () => {},
-  } as unknown as Stage;
+  const stage = stageOf(host);
   const nothing = { consents: new Map(), enrolments: new Map(), answers: new Map(), readings: new Map(), devices: new Map() };
   await publish(stage);
   await register(stage);

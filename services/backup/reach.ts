@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
 import type { Logger } from 'pino';
-import { invalid } from '../domain/outcome.ts';
+import { invalid, notFound } from '../domain/outcome.ts';
 import { type Config, databaseOf } from '../host/config.ts';
 import { type Connection, foundServer, startEmbedded } from '../host/embedded.ts';
 import { expectVersion } from '../host/expect.ts';
@@ -24,7 +26,7 @@ export type Databases = {
 
 /**
  * The rooms' databases by the configuration: servers by URL, or the embedded one, which is started when nothing runs in the folder.
- * `alone`: nothing may run there. Throws Refusal `folder_in_use`.
+ * `alone`: nothing may run there, and what is missing is made. Throws Refusal `folder_in_use`, `nothing_to_back_up`.
  */
 export async function reachDatabases(
   config: Config,
@@ -54,6 +56,8 @@ async function served(places: readonly { room: RoomName; url: string; own: boole
 }
 
 async function embedded(folder: string, alone: boolean, log: Logger): Promise<Databases> {
+  if (!alone && !existsSync(join(folder, 'postgres', 'PG_VERSION')))
+    throw notFound('nothing_to_back_up', `${folder} holds no installation; name another --folder, or the servers it stands on`);
   const running = alone ? null : foundServer(folder);
   if (running) return one(await connected(running), async () => {});
   const lock = await lockFolder(folder);

@@ -125,7 +125,7 @@ async function expectEmpty(databases: Databases, rooms: readonly RoomName[]): Pr
     if (rows[0]!.used) held.push(room);
   }
   if (held.length > 0)
-    throw conflict('state_there', `${held.join(', ')} hold a state here: --replace throws it away for that of the backup`);
+    throw conflict('state_there', `there is a state of ${held.join(', ')} here: --replace throws it away for that of the backup`);
 }
 
 /** What the room said since then is written down for people: its followers may have acted on it. */

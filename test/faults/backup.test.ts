@@ -91,6 +91,7 @@ describe('a house that is backed up while it runs', () => {
       ).toBe(true);
     expect(kinds).not.toContain('secrets/postgres-password');
     expect((await lachak('backup', late, '--folder', home)).out).toContain('is there already');
+    expect((await lachak('backup', join(place, 'none'), '--folder', place)).out).toContain('holds no installation');
 
     const bad = join(place, 'bad');
     execFileSync('cp', ['-a', late, bad]);

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { permits } from '../domain/consent.ts';
 import { grouped } from '../domain/grouped.ts';
 import { contains, type Instant, type Interval, MINUTE } from '../domain/interval.ts';
@@ -20,6 +21,8 @@ import { likeWindows } from './typical.ts';
 export type Reading = { readonly database: Database; readonly readings: ReadingStore };
 export type Series = MeterSlots & { readonly intervalMinutes: number; readonly start: Instant };
 const SPAN_MOST_DAYS = 800;
+/** Meters of an export between two looks at what else there is to do. */
+const BREATH = 256;
 
 /**
  * One meter through a span, as known at `asOf`; what the caller may not see is missing, and a meter he may never see is not found.
@@ -219,7 +222,9 @@ export async function* exportLines(
         applyTile(columns, tile);
         const said = saidCells(tile);
         const known = new Date(version.knownAt).toISOString();
-        for (const { meterId, ordinal } of meters) {
+        for (const [m, { meterId, ordinal }] of meters.entries()) {
+          // A full shard is two hundred thousand cells: the process has others to answer meanwhile.
+          if (m % BREATH === 0) await breathe();
           for (let slot = 0; slot < slots; slot++) {
             const at = dayStart + slot * intervalMinutes * MINUTE;
             if (!said.has(slot * tile.header.meters + ordinal) || ordinal >= tile.header.meters || !contains(span, at)) continue;

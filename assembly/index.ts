@@ -33,6 +33,8 @@
  *      BASELINE_WH         f64 [W][M]       safe integers that add up to BASELINE_TOTAL_WH
  *      DELIVERED_WH        f64 [W][M]       likewise; NaN = gap
  *
+ * Many meters at once, straight over the columns of tiles: batch.ts, with a table of its own; its answers are those of `estimate`.
+ *
  * Trades have their own table (trade-columns.ts), shape = (trades T, registers R): `allocateTrades` says who gets what of the metered energy.
  *
  * in   QUANTITY            i32 [T]          Wh contracted, >= 0

@@ -5,8 +5,8 @@ import { loadKernel } from '../services/performance/kernel.ts';
 import { CELLS, DAYS, EVENT_SLOTS, METERS, SLOTS, specOf, WINDOW_SLOTS } from './kernel-input.ts';
 
 /*
- * A share of the meters in a memory of its own, read from the file into it; then a run whenever it is told the terms. Answers what the run's
- * totals add up to.
+ * A share of the meters in a memory of its own, read from the file into it; then a run whenever it is told the terms, and a copy of the
+ * totals when it is asked for them.
  */
 const { file, first, meters } = workerData as { file: string; first: number; meters: number };
 const { batch } = await loadKernel(coreBytes());
@@ -16,10 +16,8 @@ for (const [block, column] of [...door.history, door.actual].entries())
   for (let row = 0; row < SLOTS; row++)
     readSync(fd, column.subarray(row * meters, (row + 1) * meters), 0, meters * 2, (block * CELLS + row * METERS + first) * 2);
 closeSync(fd);
-parentPort!.on('message', ([select, x]: ['all' | 'high', number]) => {
-  const { deliveredTotalWh, redone } = batch.run(specOf(select, x));
-  let total = 0;
-  for (const wh of deliveredTotalWh) if (!Number.isNaN(wh)) total += wh;
-  parentPort!.postMessage({ total, redone: redone.length });
+parentPort!.on('message', ([select, x, asked]: ['all' | 'high', number, boolean]) => {
+  const { baselineTotalWh, deliveredTotalWh } = batch.run(specOf(select, x));
+  parentPort!.postMessage(asked ? [baselineTotalWh.slice(), deliveredTotalWh.slice()] : null);
 });
 parentPort!.postMessage('ready');

@@ -69,6 +69,7 @@ export async function kernelBench(print: (line: string) => void): Promise<Record
         race('v3', older!, 1);
       }
       const wanted = saidOf(answers);
+      await workers.check([select, x], wanted);
       const core = least(one);
       const core2 = least(two);
       print(
@@ -107,8 +108,10 @@ export async function kernelBench(print: (line: string) => void): Promise<Record
   }
 }
 
+type Terms = readonly ['all' | 'high', number];
+
 /** A worker a thread, each with its share of the meters in its own memory. */
-async function crew(file: string): Promise<{ run(terms: ['all' | 'high', number]): Promise<Took>; stop(): Promise<unknown> }> {
+async function crew(file: string) {
   const share = METERS / THREADS;
   const workers = Array.from(
     { length: THREADS },
@@ -116,15 +119,25 @@ async function crew(file: string): Promise<{ run(terms: ['all' | 'high', number]
       new Worker(new URL('./kernel-worker.js', import.meta.url), { workerData: { file, first: i * share, meters: share } }),
   );
   const said = (worker: Worker) => once(worker, 'message'); // an error of the worker rejects
+  const tell = (terms: Terms, asked: boolean): Promise<unknown[][]> => {
+    const done = Promise.all(workers.map(said));
+    for (const worker of workers) worker.postMessage([...terms, asked]);
+    return done;
+  };
   await Promise.all(workers.map(said));
   return {
-    run: async (terms) => {
+    run: async (terms: Terms): Promise<Took> => {
       const [start, used] = [performance.now(), process.cpuUsage()];
-      const done = Promise.all(workers.map(said));
-      for (const worker of workers) worker.postMessage(terms);
-      await done;
+      await tell(terms, false);
       const { user, system } = process.cpuUsage(used);
       return { processor: (user + system) / 1000 / THREADS, clock: performance.now() - start };
+    },
+    check: async (terms: Terms, { baselineTotalWh, deliveredTotalWh }: Said): Promise<void> => {
+      for (const [i, [found]] of (await tell(terms, true)).entries())
+        for (const [name, column] of [baselineTotalWh, deliveredTotalWh].entries())
+          for (let m = 0; m < share; m++)
+            if (!Object.is((found as Float64Array[])[name]![m], column[i * share + m]))
+              throw new Error(`worker ${i}, meter ${i * share + m}: differs from the one thread`);
     },
     stop: () => Promise.all(workers.map((worker) => worker.terminate())),
   };

@@ -80,10 +80,16 @@ export async function tilesBench(print: (line: string) => void): Promise<Record<
       `tiles: checking every column every time ${checked.toFixed(1)} ms, ${rate(checked)}, ${(rival / checked).toFixed(2)} × the plain file; ` +
         `never ${unchecked.toFixed(1)} ms, ${(rival / unchecked).toFixed(2)} ×`,
     );
-    const million = Math.min(...(await millionMeters(root, names, { meters: METERS, days: DAYS, from: FROM }, ROUNDS)));
-    print(`tiles: a million meters from tiles to baseline and delivered Wh, one thread: ${million.toFixed(0)} ms (goal ≤ 400)`);
+    const million = await millionMeters(root, names, { meters: METERS, days: DAYS, from: FROM }, ROUNDS);
+    const quickest = Math.min(...million.map(({ clock }) => clock));
+    const processor = Math.min(...million.map((pass) => pass.processor));
+    print(
+      `tiles: a million meters from tiles to baseline and delivered Wh, one thread: ${quickest.toFixed(0)} ms (goal ≤ 400), of the processor ` +
+        `${processor.toFixed(0)} ms`,
+    );
     return {
-      million_meters_ms: million,
+      million_meters_ms: quickest,
+      million_meters_processor_ms: processor,
       vs_plain_file: rival / warm,
       vs_plain_file_with_crc: rival / checked,
       vs_plain_file_without_crc: rival / unchecked,

@@ -18,8 +18,8 @@ export type ExternalBroker = { readonly entry: Entry; start(): Promise<void>; st
 export function externalBroker(config: Config['mqtt'], database: Queryable, log: Logger): ExternalBroker | null {
   if (config.url === '') return null;
   const files = config.filesFolder === '' ? null : brokerFiles(config.filesFolder, brokerPassword);
-  const password = config.passwordFile === '' ? files?.servicePassword : readPassword(config.passwordFile);
-  if (password === undefined)
+  const password = () => (config.passwordFile === '' ? files?.servicePassword : readPassword(config.passwordFile)) ?? '';
+  if (password() === '')
     throw invalid(
       'config_invalid',
       'mqtt.url names a broker: say mqtt.passwordFile or mqtt.filesFolder too',

@@ -13,6 +13,8 @@ export type Driver = {
   /** Opens its sockets; resolves when devices can connect. */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** What it needs to reach its devices and has not, what was expected and what to do; null: nothing. */
+  wrong?(): string | null;
   /** Where devices connect, once started. */
   endpoint(): string;
   /** Sends the desired state; the answer comes as `Heard.word`. Never throws: an offline device is told when it connects. */

@@ -4,7 +4,7 @@ import { connect } from 'nats';
 import { Devices, ProvisionDeviceRequestSchema } from '../gen/lachak/v1/devices_pb.ts';
 import { Registry } from '../gen/lachak/v1/registry_pb.ts';
 import { DAY } from '../services/domain/interval.ts';
-import { conflict, forbidden, invalid, notFound, type Refusal } from '../services/domain/outcome.ts';
+import { conflict, forbidden, invalid, notFound, Refusal } from '../services/domain/outcome.ts';
 import { once } from '../services/host/command.ts';
 import { newId } from '../services/host/ids.ts';
 import { openJetStream, optionsOf } from '../services/host/jetstream.ts';
@@ -152,6 +152,15 @@ function make(deps: Deps): Room {
           ocppUrl: drivers.get('ocpp1.6')!.endpoint(),
         }),
       }),
+    ],
+    needs: [
+      {
+        name: 'MQTT broker',
+        ask: async () => {
+          const why = drivers.get('flex/1')!.wrong?.() ?? null;
+          if (why !== null) throw new Refusal('unavailable', 'broker_away', why);
+        },
+      },
     ],
     start: async () => {
       await checkPepper(database, secrets);

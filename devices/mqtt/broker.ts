@@ -16,8 +16,8 @@ export type Entry = {
   open(): Promise<{
     readonly url: string;
     readonly deviceUrl: string;
-    /** Of ROOM_USER. */
-    readonly password: string;
+    /** Of ROOM_USER; asked for before each attempt, since it may have been changed. */
+    password(): string;
     close(): Promise<void>;
   }>;
 };
@@ -29,7 +29,7 @@ export const embeddedEntry = (setting: Omit<Parameters<typeof openBroker>[0], 's
     const password = randomBytes(24).toString('base64url');
     const { port, close } = await openBroker({ ...setting, serviceSecret: password });
     const own = setting.host === '0.0.0.0' ? '127.0.0.1' : setting.host;
-    return { url: `mqtt://${own}:${port}`, deviceUrl: `mqtt://${setting.host}:${port}`, password, close };
+    return { url: `mqtt://${own}:${port}`, deviceUrl: `mqtt://${setting.host}:${port}`, password: () => password, close };
   },
 });
 

@@ -41,6 +41,7 @@ const PATIENCE_MS = 3000;
 export function flexDriver({ entry, clock, heard, log, clientId, lasting }: FlexSetting): Driver {
   let place: Awaited<ReturnType<Entry['open']>>;
   let client: mqtt.MqttClient;
+  let why = 'has not been asked yet';
   let unconfirmed = 0;
   const present = new Map<string, DeviceKey>();
   const discoms = new Set<string>();
@@ -137,7 +138,7 @@ export function flexDriver({ entry, clock, heard, log, clientId, lasting }: Flex
       place = await entry.open();
       client = mqtt.connect(place.url, {
         username: ROOM_USER,
-        password: place.password,
+        password: place.password(),
         clientId,
         clean: !lasting,
         resubscribe: false,
@@ -148,12 +149,17 @@ export function flexDriver({ entry, clock, heard, log, clientId, lasting }: Flex
       });
       client.on('message', take);
       client.on('close', lostBroker);
-      client.on('error', (error) =>
-        log.warn(
-          { broker: place.url, error: error.message || (error as NodeJS.ErrnoException).code },
-          'the room has no broker; it tries again',
-        ),
-      );
+      client.on('reconnect', () => {
+        try {
+          client.options.password = place.password();
+        } catch (error) {
+          why = (error as Error).message;
+        }
+      });
+      client.on('error', (error: Error & { code?: string | number }) => {
+        why = brokerProblem(error);
+        log.warn({ broker: place.url, why }, 'the room has no broker; it tries again');
+      });
       const first = new Promise<void>((done) => {
         client.on('connect', () => {
           enter().then(done, (error: Error) => {
@@ -169,6 +175,7 @@ export function flexDriver({ entry, clock, heard, log, clientId, lasting }: Flex
       await client?.endAsync(true);
       await place?.close();
     },
+    wrong: () => (client?.connected ? null : `the MQTT broker at ${place.url} ${why}`),
     endpoint: () => place.deviceUrl,
     apply: ({ discom, deviceId }, instruction) => send(topicOf(discom, deviceId, 'command'), commandOf(instruction, clock.now())),
     release: ({ discom, deviceId }, instruction, ended) => {
@@ -180,6 +187,14 @@ export function flexDriver({ entry, clock, heard, log, clientId, lasting }: Flex
       return { silent: await steps.settled(step, boundMs) };
     },
   };
+}
+
+/** What is wrong, what was expected and what to do, for people. */
+export function brokerProblem({ code, message }: Error & { code?: string | number }): string {
+  // 4 and 5: the broker's answer to a wrong name, a wrong password, or a client it does not let in.
+  if (code === 4 || code === 5)
+    return `does not let the devices room in (${message}); expected it to know the user ${ROOM_USER}: have it read the files of lachak mqtt-files`;
+  return `does not answer (${message || code}); expected mosquitto 2 or its like there: start it, or correct mqtt.url`;
 }
 
 /** Small packets at once: Nagle's algorithm and delayed acknowledgements would cost 40 ms a turn. */

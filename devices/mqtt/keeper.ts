@@ -40,7 +40,7 @@ export function telemetrySession(entry: Entry, take: TakeTelemetry, log: Logger)
       const { url, password } = await entry.open();
       const own = mqtt.connect(url, {
         username: ROOM_USER,
-        password,
+        password: password(),
         clientId: CLIENT_ID,
         clean: false,
         resubscribe: false,

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Access } from '../../gen/lachak/v1/access_pb.ts';
 import { invalid } from '../domain/outcome.ts';
 import { EXIT, readWords } from '../host/cli.ts';
-import { defaults } from '../host/config.ts';
+import { loadConfig } from '../host/config.ts';
 import { endLeftServer } from '../host/embedded.ts';
 import { type Host, startHost } from '../host/host.ts';
 import { lockFolder } from '../host/lock.ts';
@@ -25,6 +25,7 @@ server run in this process; the devices are clients on real sockets.
   --readings FILE   your own half-hourly readings (meter_id,interval_start,import_wh,export_wh; CSV or gzip) as the homes
   --apart           each room a process of its own, with certificates between them and a PostgreSQL login each; the same statements
   --admin-url URL   with --apart: a PostgreSQL of yours instead of the embedded one; logins lachak_… are made in it
+  --config FILE     with --apart: more servers of yours, said as for lachak start: nats, influxUrl, mqtt
   --homes N         how many, at least 20 (default 100), and a charger for every fifth
   --seed N          other homes, weather and tempers (default 1); the same seed gives the same statements
   --port N          of the console (default: a free one)
@@ -45,6 +46,7 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
     serve: { type: 'boolean' },
     apart: { type: 'boolean' },
     'admin-url': { type: 'string' },
+    config: { type: 'string' },
     pace: { type: 'string' },
   });
   if (values.help) {
@@ -56,6 +58,8 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
   if (count < 20) throw invalid('usage', '--homes is at least 20: fewer cannot play every part of the story');
   const port = whole(values.port ?? '0', 'port');
   const paceMs = 1000 * whole(values.pace ?? '0', 'pace');
+  if (values.config && !values.apart) throw invalid('usage', '--config names servers for rooms apart: add --apart');
+  const servers = loadConfig({ config: values.config }, {}).config;
   const out = resolve(String(values.out ?? 'demo-out'));
   const began = performance.now();
   const say = (line: string): void => void process.stdout.write(`${seconds(began).padStart(6)}  ${line}\n`);
@@ -71,13 +75,13 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
   await clear(folder);
   mkdirSync(out, { recursive: true });
   const config = {
-    ...defaults,
+    ...servers,
     folder,
     clock: 'stepped' as const,
     clockStart: scene.times.morning,
-    gateway: { ...defaults.gateway, port },
-    mqtt: { ...defaults.mqtt, port: 0 },
-    ocpp: { ...defaults.ocpp, port: 0 },
+    gateway: { ...servers.gateway, port },
+    mqtt: { ...servers.mqtt, port: 0 },
+    ocpp: { ...servers.ocpp, port: 0 },
   };
   const log = openLog({ ...config, log: { level: 'warn' } });
   const house = values.apart
@@ -86,9 +90,15 @@ export async function demoCommand(argv: readonly string[], roster: readonly Room
   const { host } = house;
   const told = untilTold();
   const server = values['admin-url'] ? 'your PostgreSQL' : 'embedded PostgreSQL';
+  const beside = [
+    servers.nats.url && 'your NATS',
+    servers.influxUrl && 'your InfluxDB',
+    servers.mqtt.url ? 'your MQTT broker' : 'MQTT',
+    'OCPP',
+  ].filter(Boolean);
   try {
     const how = values.apart ? ', each a process of its own,' : '';
-    say(`${roster.length} rooms${how} are up on ${server}, MQTT and OCPP; it is the morning of ${scene.eventDay}`);
+    say(`${roster.length} rooms${how} are up on ${[server, ...beside].join(', ')}; it is the morning of ${scene.eventDay}`);
     await openAccounts(host);
     const console = `Console:     ${host.announced.get('console')}  (user operator, aggregator or consumer; password ${PASSWORD})`;
     if (paceMs > 0) process.stdout.write(`${console}\n`);

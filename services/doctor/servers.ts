@@ -7,12 +7,11 @@ import { pino } from 'pino';
 import { ROOM_USER } from '../../devices/mqtt/broker.ts';
 import { roomNames } from '../host/arrows.ts';
 import type { Config } from '../host/config.ts';
-import { optionsOf } from '../host/jetstream.ts';
+import { natsProblem, optionsOf, versionProblem } from '../host/jetstream.ts';
 import { openInflux } from '../metering/influx-store.ts';
 import { clockFinding, type Finding, note, ok, wrong } from './finding.ts';
 
 const ANSWER_WITHIN_MS = 3000;
-const NATS_OLDEST = [2, 9] as const;
 
 /** Each NATS server of `nats.url` by itself: one of a cluster may be missing while the others hide it. */
 export async function lookAtNats(config: Config): Promise<Finding[]> {
@@ -37,30 +36,16 @@ async function lookAtOneNats(options: ReturnType<typeof optionsOf>): Promise<Fin
       ignoreClusterUpdates: true,
       timeout: ANSWER_WITHIN_MS,
     });
-    const { version = '', jetstream = false } = connection.info ?? {};
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    if (major < NATS_OLDEST[0] || (major === NATS_OLDEST[0] && minor < NATS_OLDEST[1]))
-      return wrong(what, `is version ${version}; expected ${NATS_OLDEST.join('.')} or later: upgrade the server`);
-    if (!jetstream)
-      return wrong(what, `version ${version} answers without JetStream: add jetstream { store_dir: … } to its configuration`);
+    const why = versionProblem(connection);
+    if (why !== null) return wrong(what, why);
     const manager = await connection.jetstreamManager({ timeout: ANSWER_WITHIN_MS, checkAPI: false });
     const { streams } = await manager.getAccountInfo();
-    return ok(what, `version ${version}, JetStream with ${streams} streams`);
+    return ok(what, `version ${connection.info?.version}, JetStream with ${streams} streams`);
   } catch (error) {
     return wrong(what, natsProblem(error as Error & { code?: string }));
   } finally {
     await connection?.close();
   }
-}
-
-function natsProblem({ code, message }: Error & { code?: string }): string {
-  if (code === 'CONNECTION_REFUSED') return 'does not answer; expected NATS 2.9 or later there: start it, or correct nats.url';
-  if (code === 'TIMEOUT')
-    return `said nothing of use within ${ANSWER_WITHIN_MS / 1000} s: is it NATS, and has its JetStream a leader? Start it, or correct nats.url`;
-  if (code === 'AUTHORIZATION_VIOLATION' || code === 'AUTHENTICATION_EXPIRED')
-    return 'does not let us in; expected the user of nats.url or nats.credentials to be known: correct it';
-  if (code === '503') return 'has no JetStream for this account: enable it there';
-  return `cannot be used (${message || code}): correct nats.url or nats.credentials, or the server`;
 }
 
 /** InfluxDB, its database, and its clock, which it tells in whole seconds. */

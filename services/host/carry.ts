@@ -10,7 +10,7 @@ import { type Stretch, stretchesIn } from './stretches.ts';
 /** Two batches are under way at a time: 512 facts without an acknowledgement at most. */
 const BATCH = 256;
 const POLL_MS = 500;
-/** Header: the position of the fact before this one in its partition; left out when the relay does not know. */
+/** Header: between this position and the message's own lies no other fact of its partition. */
 export const PREVIOUS = 'Lachak-Previous';
 
 /**
@@ -80,7 +80,8 @@ async function lead(
     if (rows.length > 0) {
       killPoint('carry.before_publish');
       const acknowledgements = rows.map(({ position, partition, fact }) => {
-        const before = previous.get(partition);
+        // Of a partition's first fact here, only where we began is known: so much is as good.
+        const before = previous.get(partition) ?? start!.at;
         previous.set(partition, position);
         return send(client, room, idOf(room, stretches, position), partition, before, fact, signal);
       });
@@ -103,12 +104,12 @@ async function send(
   room: RoomName,
   msgID: string,
   partition: number,
-  before: bigint | undefined,
+  before: bigint,
   fact: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
   const head = headers();
-  if (before !== undefined) head.set(PREVIOUS, before.toString());
+  head.set(PREVIOUS, before.toString());
   for (let attempt = 0; ; attempt++) {
     try {
       await client.publish(subjectOf(room, partition), fact, { msgID, headers: head });

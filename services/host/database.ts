@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { invalid } from '../domain/outcome.ts';
 import type { Connection } from './embedded.ts';
-import { expectSchema, expectVersion } from './expect.ts';
+import { expectSchema, expectVersion, LOST } from './expect.ts';
 import { hostTables, migrate, roomTables } from './migrations.ts';
 import type { Database, Queryable, Tx } from './room.ts';
 
@@ -22,35 +22,38 @@ export type PoolUse = { readonly room: string; readonly idle: number; readonly b
 /** Where PostgreSQL is. `owner`: whose login this is; then it has that room's schema, and may read what was granted to it. */
 export type Reach = { readonly at: Connection | string; readonly owner: string | null };
 
-/** Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. */
-export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
-  const reach = typeof at === 'string' ? { connectionString: at } : at;
+/**
+ * Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. A statement that is not
+ * answered within `withinMs` of wall time fails, and its connection is given up: what lies between may have lost it for good.
+ */
+export function openDatabases({ at, owner }: Reach, log: Logger, withinMs = STATEMENT_WITHIN_MS): Databases {
+  const place = typeof at === 'string' ? { connectionString: at } : at;
+  const reach = { ...place, types, keepAlive: true, keepAliveInitialDelayMillis: 3000 };
   const pools: { schema: string; pool: pg.Pool }[] = [];
   const clients = new Set<pg.Client>();
   let closing = false;
   const open = async (schema: string, sources: Parameters<typeof migrate>[2]): Promise<Database> => {
     if (!/^[a-z_]+$/.test(schema)) throw new RangeError(`${schema} is no schema name`);
     // A peer that vanished without a word is noticed within seconds, on both sides, so that its locks are freed.
-    const pool = new pg.Pool({
-      ...reach,
-      max: 4,
-      types,
-      connectionTimeoutMillis: 30_000,
-      keepAlive: true,
-      options: `-c search_path=${schema} ${NOTICED_SOON}`,
-    });
+    const options = `-c search_path=${schema} ${NOTICED_SOON}`;
+    const pool = new pg.Pool({ ...reach, options, max: 4, connectionTimeoutMillis: 30_000, query_timeout: withinMs });
     pool.on(
       'error',
       (error) => closing || log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'),
     );
+    // Also of one in use, between two statements: the next statement fails, and the process goes on.
+    pool.on('connect', (client) => void client.on('error', () => {}));
     pools.push({ schema, pool });
-    const client = await pool.connect();
+    // A migration takes the time it needs.
+    const client = new pg.Client({ ...reach, options, connectionTimeoutMillis: 30_000 });
+    client.on('error', () => {}); // the statement that was cut off says it
     try {
+      await client.connect();
       await expectVersion(client);
       if (owner !== null) await expectSchema(client, schema, owner);
       if (owner === null || owner === schema) await migrate(client, schema, sources);
     } finally {
-      client.release(true);
+      await client.end().catch(() => {});
     }
     return databaseOn(pool);
   };
@@ -62,11 +65,19 @@ export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
       ]),
     host: () => open('host', [{ owner: 'host', folder: hostTables }]),
     dedicated: async () => {
-      const client = new pg.Client({ ...reach, types, keepAlive: true, options: NOTICED_SOON });
+      const within = Math.min(withinMs, ALONE_WITHIN_MS);
+      const client = new pg.Client({ ...reach, options: NOTICED_SOON, connectionTimeoutMillis: within, query_timeout: within });
       client.on('error', () => {}); // whoever holds it listens to 'end'
       await client.connect();
       clients.add(client);
       client.once('end', () => clients.delete(client));
+      // What was asked after a question without an answer would get none either.
+      const ask = client.query.bind(client) as (...words: unknown[]) => Promise<unknown>;
+      client.query = ((...words: unknown[]) =>
+        ask(...words).catch((error: Error) => {
+          if (LOST.test(error.message)) client.end().catch(() => {});
+          throw error;
+        })) as typeof client.query;
       return client;
     },
     use: () =>
@@ -83,6 +94,12 @@ export function openDatabases({ at, owner }: Reach, log: Logger): Databases {
   };
 }
 
+/** Statements of rooms are short; one that takes this long will not come back. Wall time, as all here. */
+const STATEMENT_WITHIN_MS = 60_000;
+/** Those of a dedicated connection ask for a lock or number some facts. */
+const ALONE_WITHIN_MS = 10_000;
+/** A statement that was given up may still stand before it in the connection's queue: it waits two seconds at most. */
+const ROLLBACK = { text: 'rollback', query_timeout: 2000 } as pg.QueryConfig;
 const NOTICED_SOON = '-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3';
 
 function databaseOn(pool: pg.Pool): Database {
@@ -111,7 +128,7 @@ async function once<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> 
     result = await work({ ...queryable(client), afterCommit: (next) => void afterwards.push(next) });
     await client.query('commit');
   } catch (error) {
-    await client.query('rollback').catch(() => {
+    await client.query(ROLLBACK).catch(() => {
       broken = true;
     });
     throw error;

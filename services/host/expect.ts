@@ -2,6 +2,9 @@ import type pg from 'pg';
 import { Refusal } from '../domain/outcome.ts';
 
 const OLDEST = 15;
+/** pg's own words, which have no code, for a connection that broke, gave no answer in time, or did not come about. */
+export const LOST =
+  /connection terminated|terminated unexpectedly|not queryable|query read timeout|timeout exceeded when trying to connect|timeout expired/i;
 
 /** Throws Refusal `database_too_old`. */
 export async function expectVersion(client: pg.ClientBase): Promise<void> {
@@ -56,9 +59,6 @@ export function missing(error: unknown): string | null {
     case '57P03':
       return `PostgreSQL is stopping or starting (${message}): waiting for it`;
     default:
-      // pg's own words for a connection that broke or did not come about have no code.
-      return /connection terminated|timeout exceeded when trying to connect|terminated unexpectedly/i.test(message ?? '')
-        ? `the connection to PostgreSQL broke (${message}); ${expected}`
-        : null;
+      return LOST.test(message ?? '') ? `the connection to PostgreSQL broke (${message}); ${expected}` : null;
   }
 }

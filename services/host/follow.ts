@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import { Refusal } from '../domain/outcome.ts';
+import { LOST } from './expect.ts';
 import { killPoint } from './faults.ts';
 import { type Lineage, openLineage, PutBack } from './lineage.ts';
 import type { Carried, Listing } from './outbox.ts';
@@ -308,7 +309,7 @@ const passing = (error: unknown): boolean =>
     ? error.kind === 'unavailable' || error.kind === 'exhausted'
     : retriable(error) ||
       /^(08|53|57P|58)|^ECONN|^EPIPE|^ETIMEDOUT|^ENOTFOUND|^ENOENT/.test(codeOf(error)) ||
-      /Connection terminated|timeout exceeded when trying to connect|connection error/.test((error as Error)?.message ?? '');
+      LOST.test((error as Error)?.message ?? '');
 
 const abortable = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((done) => {

@@ -13,6 +13,8 @@ const handlers: Partial<Handlers<typeof Metering>> = {
     seen.caller = caller;
     if (meterId === 'refused') throw invalid('meter_unknown', 'kein Zähler ₹', 'meter_id');
     if (meterId === 'bug') throw new TypeError('secret detail');
+    if (meterId === 'database')
+      throw Object.assign(new Error('terminating connection due to administrator command'), { code: '57P01' });
     if (meterId === 'slow')
       await new Promise((_, fail) => caller.signal.addEventListener('abort', () => fail(caller.signal.reason)));
     return { intervalMinutes: 30, startMs: 1_777_593_600_000n };
@@ -108,6 +110,14 @@ describe('calls between rooms', () => {
     expect(error).not.toBeInstanceOf(Refusal);
     expect(error.message).toContain('the log has more under request');
     expect(error.message).not.toContain('secret');
+  });
+
+  test('a database that goes away under a call makes the caller come back, and says why', async () => {
+    await expect(client().getSeries({ meterId: 'database' }, { discom: 'BRPL' })).rejects.toMatchObject({
+      kind: 'unavailable',
+      code: 'dependency_away',
+      message: expect.stringMatching(/PostgreSQL is stopping or starting .*waiting for it/),
+    });
   });
 
   test('a deadline is kept, and the handler hears of it', async () => {

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { allow, Role as WireRole } from '../../gen/lachak/v1/types_pb.ts';
 import { forbidden, Refusal } from '../domain/outcome.ts';
 import type { Identity } from './auth.ts';
+import { missing } from './expect.ts';
 import { newId } from './ids.ts';
 import { identify } from './peers.ts';
 import type { Binding, Caller, Role } from './room.ts';
@@ -259,6 +260,12 @@ function tell(error: unknown, path: string, requestId: string, log: Logger): { c
   if (error instanceof Refusal) {
     log.debug({ path, requestId, code: error.code }, 'refused');
     return toStatus(error);
+  }
+  const why = missing(error);
+  if (why !== null) {
+    // Nothing was committed, or the same command gives the same answer again: the caller may come back.
+    log.warn({ path, requestId, why }, 'a call was refused: a dependency is away');
+    return toStatus(new Refusal('unavailable', 'dependency_away', `${path} cannot be answered now: ${why}`));
   }
   log.error({ path, requestId, error }, 'a call failed unexpectedly');
   const told = { code: status.INTERNAL, details: `unexpected; the log has more under request ${requestId}` };

@@ -19,10 +19,10 @@ import { lockFolder } from './lock.ts';
 import { openMetrics } from './metrics.ts';
 import { metricsGuard, openMetricsDoor } from './metrics-door.ts';
 import { agentBinding, type Mover, moverThere } from './mover.ts';
-import { type Dependency, watchDependencies } from './readiness.ts';
+import { ownDependencies, watchDependencies } from './readiness.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
-import { openTls, type Tls } from './tls.ts';
+import { openTls } from './tls.ts';
 import { noTrace, type Trace } from './trace.ts';
 import { expectGuarded, openWires, type Wires } from './wires.ts';
 import { openWork, type RoomWork } from './work.ts';
@@ -189,7 +189,11 @@ export async function startHost({ config, rooms: coming, log, careless = false }
       taken: (room) => clock.stir((wake) => wake.startsWith(`${room}.`)),
       asked: (asked) => clock.stir((wake) => wake === asked),
     });
-    const readiness = watchDependencies(dependencies(own, tls), server.ready, log);
+    const readiness = watchDependencies(
+      [...ownDependencies(own, tls, jetstream), ...made.flatMap(({ needs }) => needs ?? [])],
+      server.ready,
+      log,
+    );
     open.push('readiness', async () => readiness.stop());
     return {
       config,
@@ -227,16 +231,6 @@ const tasksEnded = (work: readonly RoomWork[]): Readonly<Record<string, number>>
   done: work.reduce((tasks, { ended }) => tasks + ended.done, 0),
   failed: work.reduce((tasks, { ended }) => tasks + ended.failed, 0),
 });
-
-const dependencies = (own: Database, tls: Tls | null): Dependency[] => [
-  { name: 'PostgreSQL', ask: () => own.query('select 1') },
-  {
-    name: 'certificate',
-    ask: async () => {
-      if (tls && Date.now() >= tls.expiresAt) throw new Error('it has expired: make a new one (lachak certs) and start again');
-    },
-  },
-];
 
 /** One for each other process, those upstream first. */
 function moversElsewhere(config: Config, wires: Wires): Mover[] {

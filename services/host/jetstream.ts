@@ -14,6 +14,7 @@ import {
   type StreamConfig,
 } from 'nats';
 import type { Logger } from 'pino';
+import { Refusal } from '../domain/outcome.ts';
 import type { Config } from './config.ts';
 import type { RoomName } from './room.ts';
 
@@ -22,6 +23,7 @@ export const ASK_MS = 10_000;
 /** The carrier is bounded: the outbox is the record, and whoever fell behind lists from there. */
 const KEPT_MS = 7 * 24 * 3600_000;
 const KEPT_BYTES = 256 * 1024 * 1024;
+const OLDEST = [2, 9] as const;
 const DUPLICATES_MS = 120_000;
 
 export type Reached = {
@@ -32,6 +34,8 @@ export type Reached = {
 export type JetStream = {
   /** Null: reached now. Else why not, for people. */
   away(): string | null;
+  /** Null once it has been reached and is what is needed; until then which server it is, what is wrong with it and what to do. */
+  unusable(): string | null;
   /** Waits until the server has been reached once; afterwards the connection mends itself. */
   reached(): Promise<Reached>;
   /** The room's stream of facts exists. */
@@ -49,6 +53,11 @@ export function openJetStream(config: Config, log: Logger): JetStream {
   const stopping = new AbortController();
   let connection: NatsConnection | null = null;
   let away: string | null = 'not reached yet';
+  const place = config.nats.url
+    .split(',')
+    .map((url) => new URL(url).host)
+    .join(', ');
+  let unusable: string | null = `NATS at ${place} has not been asked yet`;
   let found: (reached: Reached) => void = () => {};
   const first = new Promise<Reached>((done) => {
     found = done;
@@ -69,13 +78,19 @@ export function openJetStream(config: Config, log: Logger): JetStream {
       try {
         connection = await connect(optionsOf(config));
         if (stopping.signal.aborted) return void (await connection.close());
-        away = null;
-        void watch(connection);
         const manager = await connection.jetstreamManager({ timeout: ASK_MS, checkAPI: false });
+        const wrong = versionProblem(connection) ?? (await accountProblem(manager));
+        if (wrong !== null) {
+          await connection.close();
+          throw new Refusal('unavailable', 'nats_unusable', wrong);
+        }
+        [away, unusable] = [null, null];
+        void watch(connection);
         found({ connection, client: connection.jetstream({ timeout: ASK_MS }), manager });
         return;
       } catch (error) {
-        away = (error as Error).message;
+        away = error instanceof Refusal ? error.message : natsProblem(error as Error & { code?: string });
+        unusable = `NATS at ${place} ${away}`;
         log.warn({ reason: away }, 'NATS cannot be reached; it is tried again');
         await pause(1000, undefined, { signal: stopping.signal }).catch(() => {});
       }
@@ -108,6 +123,7 @@ export function openJetStream(config: Config, log: Logger): JetStream {
 
   return {
     away: () => away,
+    unusable: () => unusable,
     reached: () => first,
     streamOf: (room) =>
       once({
@@ -127,6 +143,33 @@ export function openJetStream(config: Config, log: Logger): JetStream {
       await Promise.race([reaching, pause(1000)]);
     },
   };
+}
+
+/** Null: this server is what is needed. Else what it is, and what to do. */
+export function versionProblem({ info }: NatsConnection): string | null {
+  const { version = '', jetstream = false } = info ?? {};
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1]))
+    return `is version ${version}; expected ${OLDEST.join('.')} or later: upgrade the server`;
+  return jetstream ? null : `version ${version} answers without JetStream: add jetstream { store_dir: … } to its configuration`;
+}
+
+/** A cluster that elects its leader says nothing: that is no problem of the account. */
+const accountProblem = (manager: JetStreamManager): Promise<string | null> =>
+  manager.getAccountInfo().then(
+    () => null,
+    (error) => (error.code === '503' ? natsProblem(error) : null),
+  );
+
+/** What is wrong, what was expected and what to do, for people. */
+export function natsProblem({ code, message }: Error & { code?: string }): string {
+  if (code === 'CONNECTION_REFUSED') return 'does not answer; expected NATS 2.9 or later there: start it, or correct nats.url';
+  if (code === 'TIMEOUT')
+    return 'said nothing of use in time: is it NATS, and has its JetStream a leader? Start it, or correct nats.url';
+  if (code === 'AUTHORIZATION_VIOLATION' || code === 'AUTHENTICATION_EXPIRED')
+    return 'does not let us in; expected the user of nats.url or nats.credentials to be known: correct it';
+  if (code === '503') return 'has no JetStream for this account: enable it there';
+  return `cannot be used (${message || code}): correct nats.url or nats.credentials, or the server`;
 }
 
 /** Credentials come from a file (`.creds`, or `user:password`) or stand in the URL; they appear in no log. */

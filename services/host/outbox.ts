@@ -13,7 +13,7 @@ const FORMAT = 1;
 export type Carried = {
   readonly fact: Fact;
   readonly partition: number;
-  /** Position of the fact before it in its partition; null when the carrier does not say. */
+  /** Between this position and its own lies no other fact of its partition; null when the carrier does not say. */
   readonly previous: bigint | null;
 };
 /** How far a reader is, by partition; partitions that are not named are not asked for. */

@@ -1,5 +1,9 @@
 import type { Logger } from 'pino';
+import { Refusal } from '../domain/outcome.ts';
 import { missing } from './expect.ts';
+import type { JetStream } from './jetstream.ts';
+import type { Database } from './room.ts';
+import type { Tls } from './tls.ts';
 
 /** Something this process cannot work without; `ask` throws while it is away. */
 export type Dependency = { readonly name: string; ask(): Promise<unknown> };
@@ -38,6 +42,25 @@ export function watchDependencies(all: readonly Dependency[], ready: (serving: b
     },
   };
 }
+
+/** What every process of rooms stands on. */
+export const ownDependencies = (own: Database, tls: Tls | null, jetstream: JetStream | null): Dependency[] => [
+  { name: 'PostgreSQL', ask: () => own.query('select 1') },
+  {
+    name: 'certificate',
+    ask: async () => {
+      if (tls && Date.now() >= tls.expiresAt) throw new Error('it has expired: make a new one (lachak certs) and start again');
+    },
+  },
+  {
+    name: 'NATS',
+    // Once it was reached, its absence stops nothing: followers list from the outbox.
+    ask: async () => {
+      const why = jetstream?.unusable() ?? null;
+      if (why !== null) throw new Refusal('unavailable', 'nats_unusable', why);
+    },
+  },
+];
 
 /** Null when it answers in time; else what is wrong, what was expected and what to do. */
 export async function problem(ask: () => Promise<unknown>): Promise<string | null> {

@@ -29,10 +29,17 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
   let arrived: Arrived[] = [];
   let current: Owned | null = null;
   let incomplete = true;
+  let until: bigint | null = null; // how far to list when incomplete; null: as far as the next listing finds something
   let listedAt = 0;
   let stirredAt = 0;
   let received = 0;
 
+  /** Something was published that will not be brought to us: list what there is by now, and no further. */
+  const missed = (): void => {
+    incomplete = true;
+    until = null;
+    news.fire();
+  };
   const take = (message: JsMsg, partition: number): void => {
     const [, stretch, digits] = message.headers!.get('Nats-Msg-Id').split('/');
     // Before stretches were kept, ids were `<room>/<position>`.
@@ -60,8 +67,7 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
       while (!leaving.signal.aborted) {
         try {
           pull.messages = await untilAborted(pullOf(room, upstream, partition, jetstream), leaving.signal);
-          incomplete = true; // what was published before we joined is listed
-          news.fire();
+          missed(); // what was published before we joined
           for await (const message of pull.messages) {
             while (arrived.length >= WAITING && !leaving.signal.aborted) await freed.beyond(freed.count, 100);
             if (leaving.signal.aborted) break;
@@ -87,7 +93,7 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
     for (const partition of owned.keys()) if (!pulls.has(partition)) pulls.set(partition, join(partition));
     arrived = arrived.filter(({ partition }) => owned.has(partition));
     current = owned;
-    incomplete = true;
+    missed();
   };
   const sweepDue = (): boolean => {
     const now = Date.now();
@@ -104,13 +110,20 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
       if (owned !== current) divide(owned);
       if (sweepDue()) {
         const began = Date.now();
+        const [sweeping, target] = [!incomplete && arrived.length > 0, until];
         incomplete = false;
         const listing = await list(upstream, owned, BATCH, lineage.newest()).catch((error) => {
           incomplete = true;
           throw error;
         });
-        if (listing.facts.length === BATCH) incomplete = true;
-        else listedAt = began;
+        // While the carrier brings something, a sweep looks once, at what is oldest: what was left out is soon among that.
+        if (sweeping) received += broughtToo(arrived, listing.facts);
+        if (incomplete || sweeping) listedAt = began;
+        else {
+          until = target ?? listing.head;
+          incomplete = listing.through < until;
+          if (!incomplete) listedAt = began;
+        }
         return listing;
       }
       const facts: Carried[] = [];
@@ -126,8 +139,7 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
           news.fire();
         } else if (fact.position > at) {
           if (previous === null || previous > at) {
-            incomplete = true; // a gap: listed next, before this one is looked at again
-            news.fire();
+            missed(); // a gap: listed next, before this one is looked at again
             break;
           }
           facts.push(carried);
@@ -151,6 +163,12 @@ export function receive(room: RoomName, upstream: RoomName, jetstream: JetStream
 }
 
 type Arrived = Carried & { readonly stretch: string };
+/** How many of these facts JetStream had brought as well: a look that overtook us takes nothing from it. */
+function broughtToo(arrived: readonly Carried[], listed: readonly Carried[]): number {
+  const brought = new Set(arrived.map(({ fact }) => fact.position));
+  return listed.filter(({ fact }) => brought.has(fact.position)).length;
+}
+
 type Pull = { messages: ConsumerMessages | null; readonly leave: () => void };
 
 async function pullOf(room: RoomName, upstream: RoomName, partition: number, jetstream: JetStream): Promise<ConsumerMessages> {

@@ -4,6 +4,7 @@ import type { Fact } from '../../gen/lachak/v1/facts_pb.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { Config } from './config.ts';
 import type { Metrics } from './metrics.ts';
+import type { Dependency } from './readiness.ts';
 import type { Trace } from './trace.ts';
 
 /** The rooms that run as processes; `devices` lives beside services/, and is a room like the others. */
@@ -170,6 +171,8 @@ export type Deps = {
 };
 export type Room = {
   readonly bindings: readonly Binding[];
+  /** What it cannot work without, beside PostgreSQL: its process is not ready while one is away. */
+  readonly needs?: readonly Dependency[];
   /** After every room's follows are registered and its bindings are served. */
   start(): Promise<void>;
   /** Finishes or hands over within the bound; idempotent. */

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { invalid } from '../domain/outcome.ts';
+import { invalid, Refusal } from '../domain/outcome.ts';
 import { roomNames } from './arrows.ts';
 import type { Config } from './config.ts';
 import type { RoomName } from './room.ts';
@@ -40,7 +40,8 @@ export function openTls({ tls }: Pick<Config, 'tls'>, rooms: readonly RoomName[]
   const own = parsed('cert', tls.cert, cert);
   const named = roomsNamed(own.subjectAltName);
   const expiresAt = Date.parse(own.validTo);
-  if (now >= expiresAt) throw wrong('cert', `${tls.cert} expired on ${own.validTo}: make a new one (lachak certs)`);
+  if (now >= expiresAt)
+    throw new CertificateExpired(wrong('cert', `${tls.cert} expired on ${own.validTo}: make a new one (lachak certs)`));
   if (now < Date.parse(own.validFrom))
     throw wrong('cert', `${tls.cert} is not valid before ${own.validFrom}: is the clock right?`);
   if (now >= Date.parse(authority.validTo)) throw wrong('ca', `${tls.ca} expired on ${authority.validTo}`);
@@ -55,6 +56,13 @@ export function openTls({ tls }: Pick<Config, 'tls'>, rooms: readonly RoomName[]
     throw wrong('key', `${tls.key} does not fit ${tls.cert}: ${(error as Error).message}`);
   }
   return { ca, cert, key, rooms: named, expiresAt };
+}
+
+/** The one fault of a certificate that time alone brings, and that somebody may be about to mend. */
+export class CertificateExpired extends Refusal {
+  constructor({ kind, code, message, field }: Refusal) {
+    super(kind, code, message, field);
+  }
 }
 
 function read(part: string, file: string): Buffer {

@@ -6,7 +6,7 @@ import { type Config, databaseOf } from './config.ts';
 import { expectSchema, expectVersion, missing } from './expect.ts';
 import { type GrpcServer, serve } from './grpc.ts';
 import type { RoomName } from './room.ts';
-import { openTls } from './tls.ts';
+import { CertificateExpired, openTls, type Tls } from './tls.ts';
 
 const AGAIN_MS = 1000;
 
@@ -20,7 +20,8 @@ export async function dependenciesAnswer(
   log: Logger,
   told: AbortSignal,
 ): Promise<boolean> {
-  const tls = openTls(config, rooms);
+  const tls = await whenValid(config, rooms, log, told);
+  if (told.aborted) return false;
   let server: GrpcServer | null = null;
   let said = '';
   try {
@@ -40,6 +41,20 @@ export async function dependenciesAnswer(
   } finally {
     await server?.stop(0);
   }
+}
+
+/** Waits for a certificate that has expired to be renewed. Throws Refusal `config_invalid` when something else is wrong with it. */
+async function whenValid(config: Config, rooms: readonly RoomName[], log: Logger, told: AbortSignal): Promise<Tls | null> {
+  for (let said = false; !told.aborted; said = true) {
+    try {
+      return openTls(config, rooms);
+    } catch (error) {
+      if (!(error instanceof CertificateExpired)) throw error;
+      if (!said) log.error({ dependency: 'certificate', why: error.message }, 'has expired; waiting for a new one');
+      await pause(AGAIN_MS, undefined, { signal: told }).catch(() => {});
+    }
+  }
+  return null;
 }
 
 async function problemOf(config: Config, rooms: readonly RoomName[]): Promise<string | null> {

@@ -31,6 +31,7 @@ export const room: RoomMaker = {
     const telemetry = followTelemetry(deps, readings, tally);
     follow(deps, telemetry.stir);
     return {
+      needs: influx ? [{ name: 'InfluxDB', ask: async () => influx.ready() }] : [],
       bindings: [
         bind(Metering, {
           ...handlers(deps, { database: deps.database, readings }, tally),

@@ -12,7 +12,8 @@ import { type Postgres15, startPostgres15 } from '../servers/postgres15.ts';
 import { type Books, doubled, readBooks } from './books.ts';
 import { evening } from './evening.ts';
 import { endServer, type House } from './house.ts';
-import { type Act, tour } from './tour.ts';
+import type { Act } from './play.ts';
+import { tour } from './tour.ts';
 import { at } from './town.ts';
 
 // One evening with real devices on real sockets, backed up while it runs: before anybody has consented, and before anything is settled.

@@ -4,7 +4,7 @@ import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
 import type { CallOptions } from '../../services/host/room.ts';
 import type { Acknowledged } from './evening.ts';
-import type { Stage } from './tour.ts';
+import type { Stage } from './play.ts';
 import { at, EVENT, homes, ORIGIN, SLOT_MS } from './town.ts';
 
 /** What a house has in the end, in a form that two houses can be compared by. */

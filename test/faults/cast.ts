@@ -7,7 +7,7 @@ import { ImportMode, Registry } from '../../gen/lachak/v1/registry_pb.ts';
 import { Register, SupplyState } from '../../gen/lachak/v1/types_pb.ts';
 import { DAY, HOUR } from '../../services/domain/interval.ts';
 import type { Acknowledged } from './evening.ts';
-import type { Stage } from './tour.ts';
+import type { Stage } from './play.ts';
 import { AGGREGATOR, at, CALENDAR, CHARGING, EVENT, type Home, homes, ORIGIN, PROGRAMME, READINGS_FROM_DAY } from './town.ts';
 
 /** The residential preset with a day's stages in hours, so that two settlements fit into two days. */

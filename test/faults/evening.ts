@@ -6,7 +6,7 @@ import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { DAY, HOUR, MINUTE } from '../../services/domain/interval.ts';
 import { aftermath, answer, consent, enrol, publish, register } from './cast.ts';
 import { DISCOM } from './house.ts';
-import type { Act, Stage } from './tour.ts';
+import type { Act, Stage } from './play.ts';
 import {
   at,
   csv,
@@ -46,8 +46,11 @@ export type Evening = {
   close(): Promise<void>;
 };
 
-/** One event on six homes, from the programme to the second settlement, as acts that may each be played again. */
-export function evening(): Evening {
+/**
+ * One event on six homes, from the programme to the second settlement, as acts that may each be played again. `coarse`: the clock stops
+ * where something is due, and six times in the window; the books are the same.
+ */
+export function evening({ coarse = false } = {}): Evening {
   const acknowledged: Acknowledged = {
     consents: new Map(),
     enrolments: new Map(),
@@ -96,9 +99,9 @@ export function evening(): Evening {
   };
   const daySlots = Array.from({ length: EVENING_SLOTS }, (_, slot) => slot);
   const isLate = (meter: number, slot: number) => meter === LATE.home && slot === LATE.slot;
-  const moveTo = (name: string, instant: number, maxStepMs = 0): Act => ({
+  const moveTo = (name: string, instant: number, stepMs = 0, coarseMs = 0): Act => ({
     name,
-    run: (stage) => stage.advanceTo(instant, maxStepMs),
+    run: (stage) => stage.advanceTo(instant, coarse ? coarseMs : stepMs),
   });
 
   const acts: Act[] = [
@@ -184,14 +187,14 @@ export function evening(): Evening {
       },
     },
     moveTo('instruct', at(18), 15 * MINUTE),
-    moveTo('first half of the window', at(18, 30), 5 * MINUTE),
+    moveTo('first half of the window', at(18, 30), 5 * MINUTE, 10 * MINUTE),
     {
       name: 'opt out',
       run: async (stage) => {
         if (await answer(stage, 'opt-out', '2', false)) acknowledged.answers.set('r-2', false);
       },
     },
-    moveTo('second half of the window', at(19), 5 * MINUTE),
+    moveTo('second half of the window', at(19), 5 * MINUTE, 10 * MINUTE),
     moveTo('after the window', at(19, 30), 10 * MINUTE),
     {
       name: 'deliver',

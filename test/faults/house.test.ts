@@ -10,7 +10,8 @@ import { roster } from '../../services/roster.ts';
 import { type Books, doubled, readBooks } from './books.ts';
 import { evening } from './evening.ts';
 import { endServer, type House } from './house.ts';
-import { type Blow, tour } from './tour.ts';
+import type { Blow } from './play.ts';
+import { tour } from './tour.ts';
 import { at, homes } from './town.ts';
 
 const exampleOf = (kind: string): string => fileURLToPath(new URL(`../contract/facts/${kind}.json`, import.meta.url));
@@ -77,7 +78,7 @@ function seeded(seed: number): Blow[] {
   ];
   return acts
     .filter((_, i) => (i + seed) % 2 === 0)
-    .map(([act, most], i) => ({ act, mark: draw(most), server: (i + seed) % 3 === 0 }));
+    .map(([act, most], i) => ({ act, mark: draw(most), what: (i + seed) % 3 === 0 ? 'house and PostgreSQL' : 'house' }));
 }
 
 describe('kill -9 of the house, at any moment of an event', () => {

@@ -10,7 +10,11 @@ import { newId } from '../../services/host/ids.ts';
 import type { CallOptions, Connect, Role } from '../../services/host/room.ts';
 import { furnish } from '../../services/host/testing.ts';
 
-const lachak = fileURLToPath(new URL('../../dist/services/main.js', import.meta.url));
+/** The built command: beside this file when that is built too. */
+const places = ['../../services/main.js', '../../dist/services/main.js'].map((place) =>
+  fileURLToPath(new URL(place, import.meta.url)),
+);
+export const lachak = places.find((place) => existsSync(place)) ?? places[1]!;
 const READY_WITHIN_MS = 60_000;
 const CALL_WITHIN_MS = 60_000;
 

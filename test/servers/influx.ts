@@ -11,6 +11,8 @@ export type InfluxServer = {
   url(database: string): string;
   /** InfluxQL as the administrator. Throws with the server's own words. */
   query(text: string): Promise<void>;
+  /** Names of what the database holds anything of. */
+  measurements(database: string): Promise<string[]>;
   /** SIGKILL: nothing is flushed. */
   kill(): Promise<void>;
   /** SIGSTOP and SIGCONT: it keeps its sockets open and answers nothing. */
@@ -43,10 +45,12 @@ export async function startInflux(): Promise<InfluxServer> {
     });
     return { status: answer.status, body: await answer.text() };
   };
-  const query = async (text: string): Promise<void> => {
+  const answerTo = async (text: string): Promise<string> => {
     const { status, body } = await ask(text);
     if (status !== 200 || body.includes('"error"')) throw new Error(`${text}: ${body.trim()}`);
+    return body;
   };
+  const query = async (text: string): Promise<void> => void (await answerTo(text));
   let running: ChildProcess | null = null;
   const start = async (): Promise<void> => {
     const log = openSync(join(folder, 'influxd.log'), 'a');
@@ -72,6 +76,12 @@ export async function startInflux(): Promise<InfluxServer> {
     port,
     url: (database) => `http://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`,
     query,
+    measurements: async (database) => {
+      const { results } = JSON.parse(await answerTo(`SHOW MEASUREMENTS ON "${database}"`)) as {
+        results: { series?: { values: string[][] }[] }[];
+      };
+      return (results[0]?.series?.[0]?.values ?? []).map(([name]) => name!);
+    },
     kill: () => end('SIGKILL'),
     freeze: async () => {
       running?.kill('SIGSTOP');

@@ -19,6 +19,8 @@ export type Mosquitto = {
   /** For `config.mqtt`, beside host and port. */
   readonly setting: { readonly url: string; readonly deviceUrl: string; readonly filesFolder: string; readonly pidFile: string };
   readonly pid: number;
+  /** The room's own, as its broker knows it. */
+  servicePassword(): string;
   log(): string;
   stop(): Promise<void>;
   /** kill -9: what it had not written is lost, retained messages too. */
@@ -74,6 +76,7 @@ export async function startMosquitto(): Promise<Mosquitto> {
     get pid() {
       return running?.pid ?? 0;
     },
+    servicePassword: () => readFileSync(join(filesFolder, 'service-password'), 'utf8').trim(),
     log: () => readFileSync(log, 'utf8'),
     stop: async () => {
       await end('SIGTERM');

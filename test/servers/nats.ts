@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { connect, type JetStreamManager } from 'nats';
 
 /** One nats-server with JetStream in a temporary folder, on loopback. */
 export type NatsServer = {
@@ -20,6 +21,10 @@ export type NatsServers = {
   /** All addresses, with commas. */
   readonly url: string;
   readonly servers: readonly NatsServer[];
+  /** How many messages a stream has taken, its consumers, and which server leads it; empty for a server alone. */
+  streamOf(name: string): Promise<{ messages: number; consumers: string[]; leader: string }>;
+  /** Deletes every stream. */
+  empty(): Promise<void>;
   /** Ends the servers and removes their folders. */
   stop(): Promise<void>;
 };
@@ -55,9 +60,29 @@ export async function startNats({ nodes = 1, user = '', password = '' } = {}): P
     );
   });
   await Promise.all(servers.map((one) => one.restart()));
+  const url = servers.map((one) => one.url).join(',');
+  const managing = async <T>(work: (manager: JetStreamManager) => Promise<T>): Promise<T> => {
+    const connection = await connect({ servers: url.split(',').map((one) => one.replace(/.*@/, '')), user, pass: password });
+    try {
+      return await work(await connection.jetstreamManager({ timeout: 10_000, checkAPI: false }));
+    } finally {
+      await connection.close();
+    }
+  };
   return {
-    url: servers.map(({ url }) => url).join(','),
+    url,
     servers,
+    streamOf: (stream) =>
+      managing(async (manager) => {
+        const { state, cluster } = await manager.streams.info(stream);
+        const consumers: string[] = [];
+        for await (const one of manager.consumers.list(stream)) consumers.push(one.name);
+        return { messages: state.last_seq, consumers, leader: cluster?.leader ?? '' };
+      }),
+    empty: () =>
+      managing(async (manager) => {
+        for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+      }),
     stop: async () => {
       await Promise.all(servers.map((one) => one.kill()));
       rmSync(folder, { recursive: true, force: true });

@@ -19,10 +19,10 @@ export type Postgres15 = {
 
 const PROGRAMS = '/usr/lib/postgresql/15/bin';
 
-/** Installs Debian's postgresql-15 when it is missing and this is root; else says what to install. */
-export async function startPostgres15(): Promise<Postgres15> {
+/** In a folder of `place`. Installs Debian's postgresql-15 when it is missing and this is root; else says what to install. */
+export async function startPostgres15(place = tmpdir()): Promise<Postgres15> {
   if (!existsSync(join(PROGRAMS, 'postgres'))) install();
-  const folder = mkdtempSync(join(tmpdir(), 'lachak-pg15-'));
+  const folder = mkdtempSync(join(place, 'lachak-pg15-'));
   const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   if ('uid' in owner) chownSync(folder, owner.uid!, owner.gid!);
   const password = 'superuser-of-a-test';

@@ -12,6 +12,8 @@ export type TcpProxy = {
   readonly port: number;
   /** Also changes what open connections meet. */
   weather: Weather;
+  /** In each answer the first word becomes the second, which is as long: a server that says another version. Null: nothing does. */
+  instead: readonly [word: string, other: string] | null;
   stop(): Promise<void>;
 };
 
@@ -34,7 +36,8 @@ export async function startProxy(port: number): Promise<TcpProxy> {
     pass(far, near, true);
   });
   const pass = (from: Socket, to: Socket, answers: boolean): void => {
-    from.on('data', (piece) => {
+    from.on('data', (data) => {
+      const piece = answers && proxy.instead ? reworded(data, proxy.instead) : data;
       if (proxy.weather === 'closed') from.resetAndDestroy();
       else if (proxy.weather === 'clear') to.write(piece);
       else if (proxy.weather === 'slow') setTimeout(() => to.write(piece), 200);
@@ -48,6 +51,7 @@ export async function startProxy(port: number): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     port: 0,
     weather: 'clear',
+    instead: null,
     stop: async () => {
       for (const socket of open) socket.destroy();
       server.close();
@@ -58,3 +62,6 @@ export async function startProxy(port: number): Promise<TcpProxy> {
   await once(server, 'listening');
   return Object.assign(proxy, { port: (server.address() as { port: number }).port });
 }
+
+const reworded = (piece: Buffer, [word, other]: readonly [string, string]): Buffer =>
+  Buffer.from(piece.toString('latin1').replaceAll(word, other), 'latin1');

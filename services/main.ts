@@ -19,6 +19,10 @@ const commands: Readonly<Record<string, Command>> = {
     says: 'compute baselines and delivered energy from readings and a request file',
     run: async (argv) => (await import('./performance/baseline-cli.ts')).baselineCommand(argv),
   },
+  potential: {
+    says: 'load research: how much load answers temperature or charges vehicles, and the MW to expect of it in the peak',
+    run: async (argv) => (await import('./potential/potential-cli.ts')).potentialCommand(argv),
+  },
   allocate: {
     says: 'settle trades of energy between neighbours: who gets what of the metered energy, and what it costs',
     run: async (argv) =>

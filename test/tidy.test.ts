@@ -13,8 +13,8 @@ const speaksOrRemembers = /(^|\/)([a-z]+-)?(service|store)(-[a-z]+)?\.ts$/;
 /** Files that neither only think, nor speak, nor remember: each has its reason. */
 const exceptions: readonly [RegExp, string][] = [
   [
-    /^services\/(host|gateway|demo|doctor|backup|state)\//,
-    'the process, the HTTP door, the story told with them, the look at what they stand on, its way into a backup and back',
+    /^services\/(host|gateway|demo|doctor|backup|state|potential)\//,
+    'the process, the HTTP door, the story told with them, the look at what they stand on, its way into a backup and back; studies',
   ],
   [/^services\/(main|roster|verify)\.ts$/, 'the command'],
   [/^devices\/(mqtt|ocpp|simulated)\//, 'drivers and simulators speak over sockets'],

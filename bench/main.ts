@@ -1,4 +1,5 @@
 import { edgeBench } from './edge.ts';
+import { evaluateBench } from './evaluate.ts';
 import { factsBench } from './facts.ts';
 import { homesBench } from './homes.ts';
 import { importBench } from './import.ts';
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, Bench>> = {
   sustain: sustainBench,
   workers: workersBench,
   state: stateBench,
+  evaluate: evaluateBench,
 };
 
 const words = process.argv.slice(2);

@@ -28,6 +28,10 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (argv) =>
       (await import('./market/allocate-cli.ts')).allocateCommand(argv, (await import('./performance/core-file.ts')).coreBytes),
   },
+  evaluate: {
+    says: 'judge baseline methods on your own readings: bias, spread, and what each would have paid for nothing',
+    run: async (argv) => (await import('./evaluate/evaluate-cli.ts')).evaluateCommand(argv),
+  },
   state: {
     says: 'settle one event of a whole state of meters on this machine, and make any statement of it',
     run: async (argv) => (await import('./state/state-cli.ts')).stateCommand(argv),

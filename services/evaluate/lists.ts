@@ -1,0 +1,73 @@
+import type { Interval } from '../domain/interval.ts';
+import { invalid } from '../domain/outcome.ts';
+import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import { isCivilDay, parseInstant } from '../performance/days.ts';
+
+/** A past event: on `days` nobody is a placebo; `window` where the file has one. */
+export type PastEvent = {
+  readonly name: string;
+  readonly sort: string;
+  readonly days: readonly CivilDay[];
+  readonly window: Interval | null;
+};
+
+type Row = { readonly line: number; readonly field: (name: string) => string | undefined };
+
+/**
+ * Days (`2026-05-01` a line, under the header `day` or none), or events under a header with `start` and `end`, instants with their offset, and
+ * perhaps `event_id` and `kind` (or `tariff`). Throws Refusal naming file and line.
+ */
+export function readEvents(text: string, file: string, zone: ZoneDays): PastEvent[] {
+  const { header, rows } = table(text, isCivilDay);
+  if (rows.length > 0 && !header.includes('day') && !(header.includes('start') && header.includes('end')))
+    throw invalid('usage', `${file}: the header must have day, or start and end, not ${header.join(',').slice(0, 80)}`);
+  return rows.map(({ line, field }) => {
+    const day = field('day');
+    if (day !== undefined) return { name: day, sort: '', window: null, days: [civilDay(day, file, line)] };
+    const [start, end] = [field('start') ?? '', field('end') ?? ''].map((instant) => {
+      const at = parseInstant(instant);
+      if (at === null) throw invalid('usage', `${file}:${line}: must be an instant with its offset, not ${instant.slice(0, 40)}`);
+      return at;
+    }) as [number, number];
+    if (end <= start) throw invalid('usage', `${file}:${line}: the event ends before it starts`);
+    const days: CivilDay[] = [];
+    for (let on = zone.dayOf(start); on <= zone.dayOf(end - 1); on = zone.plus(on, 1)) days.push(on);
+    const sort = field('kind') ?? field('tariff') ?? '';
+    return { name: field('event_id') ?? days[0]!, sort, days, window: { start, end } };
+  });
+}
+
+/** One day a line, under the header `day` or none; further columns are not looked at. Throws Refusal naming file and line. */
+export function readDayList(text: string, file: string): Set<CivilDay> {
+  const { rows } = table(text, isCivilDay);
+  return new Set(rows.map(({ line, field }) => civilDay(field('day') ?? '', file, line)));
+}
+
+/** meter_id → the value of column `by`. Throws Refusal when the header lacks one of them. */
+export function readCategories(text: string, file: string, by: string): Map<string, string> {
+  const { header, rows } = table(text, () => false);
+  for (const name of ['meter_id', by])
+    if (!header.includes(name))
+      throw invalid('usage', `${file}: the header has no ${name}, only ${header.join(', ').slice(0, 120)}`);
+  return new Map(rows.map(({ field }) => [field('meter_id')!, field(by) ?? '']));
+}
+
+/** Lines of a small CSV without quotes, as files of meters and events are. A first line of which `bare` holds is no header but a day. */
+function table(text: string, bare: (first: string) => boolean): { header: string[]; rows: Row[] } {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  const first = lines[0]!.split(',');
+  const headless = bare(first[0]!);
+  const header = headless ? ['day'] : first;
+  const rows = lines.flatMap((line, i): Row[] => {
+    if (line === '' || (i === 0 && !headless)) return [];
+    const fields = line.split(',');
+    const field = (name: string) => (header.includes(name) ? fields[header.indexOf(name)] : undefined);
+    return [{ line: i + 1, field }];
+  });
+  return { header, rows };
+}
+
+function civilDay(text: string, file: string, line: number): CivilDay {
+  if (!isCivilDay(text)) throw invalid('usage', `${file}:${line}: must be a day such as 2026-05-01, not ${text.slice(0, 40)}`);
+  return text;
+}

@@ -1,0 +1,104 @@
+import { type Rational, rational, ZERO } from '../domain/rational.ts';
+import type { AreaCalendar, Estimate, Estimator } from '../performance/estimate.ts';
+import { baselineFloats } from '../performance/estimate.ts';
+import type { LoadSeries } from '../performance/load-series.ts';
+import type { Candidate } from './methods.ts';
+import type { Occasion } from './occasions.ts';
+
+/** What became of an adjustment: there was none, it was inside its bounds, or it was cut off above or below. */
+export const ADJUSTED = { none: 0, free: 1, cappedUp: 2, cappedDown: 3 } as const;
+
+/**
+ * One method on all occasions and homes. Cell (o, h) lies at o × homes + h; interval s of it at cell × width + s. NaN is no reading or no
+ * baseline: a gap is never a zero.
+ */
+export type Measured = {
+  readonly candidate: Candidate;
+  readonly occasions: readonly Occasion[];
+  readonly homes: number;
+  /** Intervals of the longest window. */
+  readonly width: number;
+  /** `ok`, or the word that says why there is no figure. */
+  readonly status: readonly string[];
+  readonly baseline: Float64Array;
+  readonly actual: Float64Array;
+  readonly adjusted: Uint8Array;
+  readonly settled: Uint8Array;
+  readonly missing: Uint8Array;
+  /** Exact delivered energy of the settled intervals, Wh. */
+  readonly delivered: Float64Array;
+  readonly denominator: Float64Array;
+  /** Where a double holds it not. */
+  readonly exact: ReadonlyMap<number, Rational>;
+};
+
+/** Asks a method for every baseline there can be. */
+export function measure(
+  estimate: Estimator,
+  candidate: Candidate,
+  occasions: readonly Occasion[],
+  series: readonly LoadSeries[],
+  calendar: AreaCalendar,
+): Measured {
+  const homes = series.length;
+  const minutes = series[0]?.minutes ?? 30;
+  const width = Math.max(
+    0,
+    ...occasions.map(({ event: { window } }) => Math.ceil((window.end - window.start) / (minutes * 60_000))),
+  );
+  const cells = occasions.length * homes;
+  const status = new Array<string>(cells);
+  const made = {
+    ...{ baseline: new Float64Array(cells * width).fill(Number.NaN), actual: new Float64Array(cells * width).fill(Number.NaN) },
+    ...{ adjusted: new Uint8Array(cells), settled: new Uint8Array(cells), missing: new Uint8Array(cells) },
+    ...{ delivered: new Float64Array(cells), denominator: new Float64Array(cells).fill(1) },
+  };
+  const exact = new Map<number, Rational>();
+  // Evidence is made when it is read, and costs as much as the estimate.
+  const adjusts = mayAdjust(candidate);
+  occasions.forEach(({ event }, o) => {
+    estimate(candidate.spec, series, calendar, event).forEach((found, h) => {
+      const cell = o * homes + h;
+      found.actualWh.forEach((wh, slot) => {
+        if (wh !== null) made.actual[cell * width + slot] = wh;
+      });
+      const settled = found.actualWh.filter((wh) => wh !== null).length;
+      status[cell] = found.baseline && settled === 0 ? 'event_day_missing' : found.quality.status;
+      made.settled[cell] = settled;
+      made.missing[cell] = found.actualWh.length - settled;
+      if (!found.baseline || settled === 0) return;
+      made.baseline.set(baselineFloats(found.baseline), cell * width);
+      if (adjusts) made.adjusted[cell] = adjustmentOf(found);
+      const energy = deliveredOf(found);
+      made.delivered[cell] = Number(energy.num);
+      made.denominator[cell] = Number(energy.den);
+      if (!Number.isSafeInteger(made.delivered[cell]) || !Number.isSafeInteger(made.denominator[cell])) exact.set(cell, energy);
+    });
+  });
+  return { candidate, occasions, homes, width, status, exact, ...made };
+}
+
+const mayAdjust = ({ spec }: Candidate): boolean =>
+  spec.kind === 'day_matching' && [spec.workingDay, spec.otherDay].some((method) => method.spec.adjustment.kind !== 'none');
+
+function adjustmentOf({ evidence }: Estimate): number {
+  if (evidence?.kind !== 'day_matching' || evidence.adjustment === null) return ADJUSTED.none;
+  const { raw, applied, capped } = evidence.adjustment;
+  if (!capped || raw === null) return ADJUSTED.free;
+  return raw.num * applied.den > applied.num * raw.den ? ADJUSTED.cappedUp : ADJUSTED.cappedDown;
+}
+
+const MILLION = 1_000_000;
+
+/** Σ (baseline − metered) over the intervals that were read. What a fit in doubles gave is taken to the millionth of a Wh. */
+function deliveredOf({ baseline, actualWh }: Estimate): Rational {
+  if (baseline === null) return ZERO;
+  const floats = baseline.kind === 'float';
+  const den = floats ? BigInt(MILLION) : baseline.denominator;
+  let num = 0n;
+  actualWh.forEach((wh, slot) => {
+    if (wh === null) return;
+    num += (floats ? BigInt(Math.round(baseline.wh[slot]! * MILLION)) : baseline.numerators[slot]!) - BigInt(wh) * den;
+  });
+  return rational(num, den);
+}

@@ -33,6 +33,6 @@ th,td{padding:.4rem .6rem;border-bottom:1px solid var(--line);text-align:right;w
 th{color:var(--soft);font-weight:600}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
 dt{font-weight:600;margin-top:.5rem}dd{margin:0;color:var(--soft)}
-@media (max-width:40rem){svg{min-width:36rem}svg text{font-size:17px}svg .tick{font-size:15px}main{padding:1rem .75rem 3rem}}
+@media (max-width:40rem){svg{min-width:36rem}svg text{font-size:15px}svg .tick{font-size:15px}main{padding:1rem .75rem 3rem}}
 @media print{.scroll{overflow:visible}table{font-size:.7rem}}
 `;

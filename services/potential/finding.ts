@@ -31,7 +31,7 @@ export type Finding = Pick<Home, 'meterId' | 'category' | 'feederId' | 'sanction
   readonly load: Shape;
   readonly sensitive: Shape;
   readonly evLike: Shape;
-  /** °C of the hours with readings and temperature, by local hour. */
+  /** °C of the hours with readings and temperature, by local hour; none when fewer than 28 days have both. */
   readonly celsius: readonly (readonly number[])[];
   readonly response: TemperatureResponse | null;
   readonly sessions: { readonly count: number; readonly heightW: number; readonly hours: number } | null;
@@ -58,11 +58,16 @@ export function findingOf(kernel: Kernel, home: Home, zone: ZoneDays): Finding |
   const ev = evLikeOf(series, counted.length);
   const hours = ev ? hoursOf(series, zone, ev.watts) : plain;
   const wh = hours.watts.map((watts, i) => (watts === MISSING ? MISSING : watts - Math.round(hours.evWatts[i]!)));
-  const response = hours.heat.some((heat) => heat !== MISSING)
+  const weathered = hours.days.filter((_, day) => knownHours(hours, day, hours.heat) >= LEAST_HOURS).length >= LEAST_DAYS;
+  const response = weathered
     ? temperatureResponse(kernel.weather, lately({ days: hours.days.length, wh, heat: hours.heat }))
     : null;
   const sensitive = (i: number) =>
-    hours.heat[i] === MISSING ? null : response === null ? 0 : sensitiveW(response, i % 24, hours.heat[i]! / HEAT_SCALE.C);
+    !weathered || hours.heat[i] === MISSING
+      ? null
+      : response === null
+        ? 0
+        : sensitiveW(response, i % 24, hours.heat[i]! / HEAT_SCALE.C);
   return {
     ...{ meterId, category, feederId, sanctionedLoadW, minutes: series.minutes, days: counted.length },
     ...{ firstDay: hours.days[0]!, lastDay: hours.days.at(-1)!, hoursAsked: hours.watts.length },
@@ -70,7 +75,7 @@ export function findingOf(kernel: Kernel, home: Home, zone: ZoneDays): Finding |
     load: shapeOf(hours, (i) => hours.watts[i]!),
     sensitive: shapeOf(hours, sensitive),
     evLike: shapeOf(hours, (i) => hours.evWatts[i]!),
-    celsius: Array.from({ length: 24 }, (_, hour) => celsiusOf(hours, hour)),
+    celsius: Array.from({ length: 24 }, (_, hour) => (weathered ? celsiusOf(hours, hour) : [])),
     response,
     sessions: ev && {
       ...{ count: ev.sessions.length, heightW: ev.heightW },
@@ -108,8 +113,9 @@ function hoursOf(series: LoadSeries, zone: ZoneDays, ev: Float64Array | null): D
   return { days, watts, evWatts, heat };
 }
 
-const knownHours = ({ watts }: Days, day: number): number =>
-  watts.subarray(day * 24, day * 24 + 24).filter((one) => one !== MISSING).length;
+/** Hours of a day with a reading, and where asked a temperature. */
+const knownHours = ({ watts }: Days, day: number, heat = watts): number =>
+  watts.subarray(day * 24, day * 24 + 24).filter((one, hour) => one !== MISSING && heat[day * 24 + hour] !== MISSING).length;
 
 /** The core takes 4096 days: of a longer history the latest. */
 function lately({ days, wh, heat }: { days: number; wh: Int32Array; heat: Int32Array }) {

@@ -198,6 +198,25 @@ describe('a study', () => {
     expect(whole.feeders.map(({ name, homes: count }) => [name, count])).toEqual([['F0', 8], ['F1', 8], ['F2', 8]]); // biome-ignore format: one line
   });
 
+  test('a home without weather among others with it, or without readings in the window, is set aside: it is no home without such load', () => {
+    const [blind, dark, ...others] = homes;
+    const importWh = dark!.series.importWh.map((wh, i) => (Math.floor(i / 4) % 24 === 21 ? MISSING : wh));
+    const mixed = study([
+      {
+        ...blind!,
+        series: { ...blind!.series, temperature: blind!.series.temperature!.map((one, i) => (i > 27 * 96 ? Number.NaN : one)) },
+      },
+      { ...dark!, series: { ...dark!.series, importWh } },
+      ...others,
+    ]);
+    expect(mixed.setAside).toEqual([
+      { meterId: 'm-00', reason: 'fewer than 28 of its days have a temperature, and other homes have one' },
+      { meterId: 'm-01', reason: 'some hour of the peak window has no readings at all' },
+    ]);
+    const { setAside, ...alone } = study(others);
+    expect([setAside, mixed]).toEqual([[], { ...alone, setAside: mixed.setAside }]);
+  });
+
   test('permuting homes changes nothing; the seed changes the interval only', () => {
     expect(study([...homes].reverse())).toEqual(whole);
     const other = study(homes, { seed: 2 });

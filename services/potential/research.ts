@@ -1,7 +1,7 @@
 import { invalid } from '../domain/outcome.ts';
 import type { ZoneDays } from '../domain/zone.ts';
 import type { Kernel } from '../performance/kernel.ts';
-import { type Finding, findingOf, SEASONS, type Shape } from './finding.ts';
+import { type Finding, findingOf, LEAST_DAYS, SEASONS, type Shape } from './finding.ts';
 import { type Expected, expectedFlexible, flexibleW, type Stake } from './flexible.ts';
 import type { Home, SetAside } from './homes.ts';
 import { homesNeeded, type SampleSize } from './sample.ts';
@@ -69,12 +69,9 @@ export type Research = {
  * Throws Refusal when no home has enough readings, or consumers are named for a category without homes.
  */
 export function researchOf(findings: readonly Finding[], setAside: readonly SetAside[], terms: StudyTerms): Research {
-  const homes = [...findings].sort((a, b) => (a.meterId < b.meterId ? -1 : 1));
-  const aside = [...setAside].sort((a, b) => (a.meterId < b.meterId ? -1 : 1));
+  const { homes, aside, peak, window } = comparable(findings, setAside, terms);
   if (homes.length === 0)
     throw invalid('no_homes', `no home has enough readings${aside[0] ? `; ${aside[0].meterId}: ${aside[0].reason}` : ''}`);
-  const peak = terms.peak ? { ...terms.peak, chosen: 'given' as const } : highestWindow(meanShape(homes, 'load'));
-  const window = Array.from({ length: peak.to - peak.from }, (_, i) => peak.from + i);
   const designC = homes.some(({ celsius }) => window.some((hour) => celsius[hour]!.length > 0))
     ? (terms.designC ?? meanOf(window.flatMap((hour) => percentile95(homes, hour) ?? []))!)
     : null;
@@ -118,6 +115,34 @@ export function researchOf(findings: readonly Finding[], setAside: readonly SetA
   };
 }
 
+/**
+ * The homes that can be put in one mean: where some have temperature, a home without is not one whose load does not answer it, and a home
+ * without readings in the window is not one without load there.
+ */
+function comparable(findings: readonly Finding[], setAside: readonly SetAside[], terms: StudyTerms) {
+  const rising = (a: SetAside | Finding, b: SetAside | Finding) => (a.meterId < b.meterId ? -1 : 1);
+  const all = [...findings].sort(rising);
+  const peak = terms.peak ? { ...terms.peak, chosen: 'given' as const } : highestWindow(meanShape(all, 'load'));
+  const window = Array.from({ length: peak.to - peak.from }, (_, i) => peak.from + i);
+  const weather = all.some(seesWeather);
+  const reasonAgainst = (home: Finding): string | null => {
+    if (window.some((hour) => home.load[4]![hour] === null)) return 'some hour of the peak window has no readings at all';
+    return weather && !seesWeather(home)
+      ? `fewer than ${LEAST_DAYS} of its days have a temperature, and other homes have one`
+      : null;
+  };
+  const against = all.flatMap((home) => {
+    const reason = reasonAgainst(home);
+    return reason === null ? [] : [{ meterId: home.meterId, reason }];
+  });
+  return {
+    homes: all.filter((home) => reasonAgainst(home) === null),
+    aside: [...setAside, ...against].sort(rising),
+    peak,
+    window,
+  };
+}
+
 /** The findings of all homes, and those set aside; `each` is told after every home. */
 export function studyHomes(kernel: Kernel, homes: readonly Home[], zone: ZoneDays, each: () => void) {
   const findings: Finding[] = [];
@@ -136,7 +161,7 @@ function stakeOf(home: Finding, window: readonly number[], designC: number | nul
   return {
     category: category ?? UNSTATED,
     sensitiveW: response && designC !== null ? meanOf(window.map((hour) => sensitiveW(response, hour, designC)))! : 0,
-    evLikeW: windowMean(home.evLike, window) ?? 0,
+    evLikeW: windowMean(home.evLike, window)!,
     limitW: sanctionedLoadW,
   };
 }

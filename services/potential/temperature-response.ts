@@ -63,7 +63,7 @@ export function temperatureResponse(kernel: WeatherKernel, hours: HourColumns): 
     coolings.filter((bound) => heating === null || heating < bound).map((bound) => lines(bound, heating)),
   );
 
-  const least = Math.max(LEAST_EXPLAINED, BEYOND_CHANCE_DAYS / Math.max(1, hours.days));
+  const least = Math.max(LEAST_EXPLAINED, BEYOND_CHANCE_DAYS / Math.max(1, ...nothing.model.rows));
   const cools = cooled.cooling !== null && gain(cooled, lines(null, heating)) >= least && meanSlope(cooled, 1) > 0;
   const heats = heating !== null && gain(cooled, lines(cooled.cooling, null)) >= least && meanSlope(cooled, 2) > 0;
   if (!cools && !heats) return null;

@@ -166,13 +166,13 @@ function occasionsOf(
 
 async function readSeries(files: readonly string[], eventDays: ReadonlySet<CivilDay>, weather: string | undefined) {
   const rows = new EveryMeter();
-  for (const file of files) await readReadings(file, rows);
+  for (const file of files) await readable(readReadings(file, rows));
   if (rows.size === 0) throw invalid('usage', `${files.join(', ')}: there is no reading`);
   const minutes = commonMinutes(rows.values());
   if (minutes === null)
     throw invalid('usage', 'the readings lie on no grid that divides a day: their instants must be evenly apart');
   const path = weather ?? (await temperatureBeside(files[0]!));
-  const temperatures = path === null ? null : await readTemperatures(path);
+  const temperatures = path === null ? null : await readable(readTemperatures(path));
   const marks = new Map([...eventDays].map((day): [CivilDay, DayMark[]] => [day, ['event']]));
   const series = [...rows.keys()].sort().map((id): LoadSeries => {
     const one = { ...loadSeries(id, seriesOf(rows.get(id)), minutes), marks };
@@ -223,6 +223,15 @@ function whole(text: string, flag: string, least: number, most: number): number 
   if (!(value >= least && value <= most))
     throw invalid('usage', `--${flag} must be a whole number from ${least} to ${most}, not ${text}`);
   return value;
+}
+
+/** What is wrong with a file is wrong use of the command, in the words of its reader: file, line and what was expected. */
+async function readable<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw invalid('usage', (error as Error).message);
+  }
 }
 
 async function textOf(path: string): Promise<string> {

@@ -1,0 +1,83 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { iso } from '../domain/interval.ts';
+import { evaluateCommand } from './evaluate-cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'lachak-evaluate-'));
+const put = (name: string, text: string) => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+const START = Date.parse('2026-03-01T18:30:00Z'); // midnight in Kolkata
+const HALF_HOUR = 1_800_000;
+const HEAD = 'meter_id,interval_start,import_wh,export_wh\n';
+let readings = '';
+let said = '';
+
+beforeAll(() => {
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    said += String(text);
+    return true;
+  });
+  const rows = ['A', 'B'].flatMap((id, m) =>
+    Array.from({ length: 60 * 48 }, (_, i) => `${id},${iso(START + i * HALF_HOUR)},${300 + 100 * m + (i % 48)},\n`),
+  );
+  readings = put('readings.csv', HEAD + rows.join(''));
+  put('meters.csv', 'meter_id,category\nA,LT-I\nB,LT-II\n');
+  put(
+    'temperature.csv',
+    `interval_start,temp_c\n${Array.from({ length: 60 * 48 }, (_, i) => `${iso(START + i * HALF_HOUR)},${25 + (i % 48) / 8 + Math.floor(i / 48) / 10}\n`).join('')}`,
+  );
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('lachak evaluate', () => {
+  test('reads what lies beside the readings, writes table, JSON and page, twice the same', async () => {
+    const [json, html] = [join(folder, 'out.json'), join(folder, 'out.html')];
+    const call = [
+      '--readings',
+      readings,
+      '--methods',
+      '10of10,caiso-weather-matching,degree-hours',
+      '--json',
+      json,
+      '--html',
+      html,
+    ];
+    expect(await evaluateCommand(call)).toBe(0);
+    expect(said).toContain('Recommended: 10of10');
+    const first = readFileSync(json, 'utf8');
+    const found = JSON.parse(first) as {
+      methods: { name: string; all: { coverage: number }; parts: { category: { name: string }[] } }[];
+    };
+    expect(found.methods.map(({ name, all }) => [name, all.coverage])).toEqual([
+      ['10of10', 1],
+      ['caiso-weather-matching', 1],
+      ['degree-hours', 1],
+    ]);
+    expect(found.methods[0]!.parts.category.map(({ name }) => name)).toEqual(['LT-I', 'LT-II']);
+    const page = readFileSync(html, 'utf8');
+    await evaluateCommand(call);
+    expect([readFileSync(json, 'utf8'), readFileSync(html, 'utf8')]).toEqual([first, page]);
+  });
+
+  test.each([
+    [() => [], '--readings FILE is missing'],
+    [() => ['--readings', join(folder, 'none.csv')], 'there is no such file'],
+    [() => ['--readings', put('empty.csv', HEAD)], 'there is no reading'],
+    [
+      () => ['--readings', put('broken.csv', `${HEAD}A,2026-03-01T00:00:00Z,many,\n`)],
+      'broken.csv:2: import_wh must be empty or whole Wh',
+    ],
+    [() => ['--readings', put('one.csv', `${HEAD}A,2026-03-01T00:00:00Z,5,\n`)], 'the readings lie on no grid'],
+    [() => ['--readings', readings, '--terms', 'in-ci'], 'these terms have pay of kind AVAILABILITY'],
+    [() => ['--readings', readings, '--terms', 'absorb-solar'], 'pays for taking more'],
+    [() => ['--readings', readings, '--from', '2027-01-01'], 'no placebo day lies from 2027-01-01'],
+    [() => ['--readings', readings, '--seed', 'x'], '--seed must be a whole number'],
+    [() => ['--readings', readings, '--zone', 'Asia/Atlantis'], 'neither an IANA time zone'],
+  ])('bad input is refused by name: %#', async (argv, message) => {
+    await expect(evaluateCommand(argv())).rejects.toThrow(message);
+  });
+});

@@ -21,9 +21,13 @@ export const enrolment: RoomMaker = {
       },
     });
     const start = async () => {
-      await database.query(
-        'create table if not exists noted (n bigint generated always as identity, position bigint, who text, key text, pid int)',
-      );
+      // Locked: of two processes that say "if not exists" at once, PostgreSQL may refuse one.
+      await database.tx(async (tx) => {
+        await tx.query('select pg_advisory_xact_lock(1)');
+        await tx.query(
+          'create table if not exists noted (n bigint generated always as identity, position bigint, who text, key text, pid int)',
+        );
+      });
     };
     return { bindings: [], start, stop: async () => {} };
   },

@@ -27,7 +27,7 @@ export function externalBroker(config: Config['mqtt'], database: Queryable, log:
     );
   const keeper = files && filesKeeper(files, config, database, log);
   return {
-    entry: externalEntry(config.url, config.deviceUrl, password),
+    entry: externalEntry(config.url, config.deviceUrl, config.patienceSeconds, password),
     start: async () => keeper?.start(),
     stir: () => keeper?.stir(),
     stop: () => keeper?.stop(),

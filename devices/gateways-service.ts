@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { headers, type Msg, type NatsConnection } from 'nats';
 import type { Logger } from 'pino';
+import { untilAborted } from '../services/host/carry.ts';
 import type { DeviceKey, Driver, Heard } from './driver.ts';
 import { keyOf } from './known-service.ts';
 import { against, type Place } from './part.ts';
@@ -63,6 +64,7 @@ export function openGateways(id: string, connect: () => Promise<NatsConnection>,
   const logins = new Map<string, number>();
   let nats: NatsConnection | null = null;
   let up = false;
+  let cut = new AbortController(); // the connection as it is now was lost: no answer comes by it any more
   let stopped = false;
   let waiting: Telling[] = [];
   let timer: NodeJS.Timeout | null = null;
@@ -237,6 +239,8 @@ export function openGateways(id: string, connect: () => Promise<NatsConnection>,
       for await (const { type } of connection.status()) {
         if (type === 'disconnect') {
           up = false;
+          cut.abort();
+          cut = new AbortController();
           log.warn('NATS is away: devices at other gateways cannot be reached');
           lose((place) => place.gateway !== id);
         } else if (type === 'reconnect') {
@@ -264,9 +268,8 @@ export function openGateways(id: string, connect: () => Promise<NatsConnection>,
       if (!nats || !up) return null;
       const about = headers();
       about.set('discom', discom);
-      const answer = await nats
-        .request(`edge.ask.${gateway}.${verb}`, request, { timeout: ASK_MS, headers: about })
-        .catch(() => null);
+      const asked = nats.request(`edge.ask.${gateway}.${verb}`, request, { timeout: ASK_MS, headers: about });
+      const answer = await untilAborted(asked, cut.signal).catch(() => null);
       return answer?.data[0] === 1 ? answer.data.subarray(1) : null;
     },
     start: async (given) => {

@@ -1,5 +1,5 @@
 import { AckPolicy, DeliverPolicy, DiscardPolicy, type JsMsg, type NatsError, nanos, RetentionPolicy, StorageType } from 'nats';
-import { ASK_MS, type JetStream, type Reached } from '../services/host/jetstream.ts';
+import type { JetStream, Reached } from '../services/host/jetstream.ts';
 import { type Carrier, type Kept, TelemetryFull, type Waiting } from './telemetry.ts';
 
 const STREAM = 'telemetry';
@@ -88,7 +88,7 @@ export function telemetryStream(jetstream: JetStream, replicas: number): Carrier
     keep: async (kept) => {
       const reached = await there();
       look(reached);
-      const options = { msgID: idOf(kept), timeout: ASK_MS, retries: TRIES };
+      const options = { msgID: idOf(kept), timeout: jetstream.askMs, retries: TRIES };
       await reached.client.publish(subjectOf(kept.discom), packed(kept), options).catch((error: NatsError) => {
         if (/^maximum (bytes|messages)/.test(error.api_error?.description ?? '')) throw new TelemetryFull(`${waiting} messages`);
         throw error;

@@ -13,6 +13,8 @@ const NOT_AUTHORISED = 5;
 export type Entry = {
   /** Others run it: who is who it checks itself, by the files of mosquitto.ts. */
   readonly external: boolean;
+  /** After so long without a word it is taken for gone, and the room connects again. */
+  readonly patienceSeconds: number;
   open(): Promise<{
     readonly url: string;
     readonly deviceUrl: string;
@@ -25,6 +27,7 @@ export type Entry = {
 /** The broker inside this process; what the room itself logs in with is made anew by every process. */
 export const embeddedEntry = (setting: Omit<Parameters<typeof openBroker>[0], 'serviceSecret'>): Entry => ({
   external: false,
+  patienceSeconds: 15,
   open: async () => {
     const password = randomBytes(24).toString('base64url');
     const { port, close } = await openBroker({ ...setting, serviceSecret: password });

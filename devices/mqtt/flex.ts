@@ -144,8 +144,8 @@ export function flexDriver({ entry, clock, heard, log, clientId, lasting }: Flex
         resubscribe: false,
         reconnectPeriod: 500,
         reconnectOnConnackError: true,
-        connectTimeout: 5000,
-        keepalive: 15,
+        connectTimeout: Math.min(5, entry.patienceSeconds) * 1000,
+        keepalive: entry.patienceSeconds,
       });
       client.on('message', take);
       client.on('close', lostBroker);

@@ -46,8 +46,8 @@ export function telemetrySession(entry: Entry, take: TakeTelemetry, log: Logger)
         resubscribe: false,
         reconnectPeriod: AGAIN_MS,
         reconnectOnConnackError: true,
-        connectTimeout: 5000,
-        keepalive: 15,
+        connectTimeout: Math.min(5, entry.patienceSeconds) * 1000,
+        keepalive: entry.patienceSeconds,
       });
       client = own;
       own.on('connect', () => {

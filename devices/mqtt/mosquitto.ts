@@ -46,8 +46,9 @@ export function brokerFiles(folder: string, hash: (secret: string, salt: Uint8Ar
 }
 
 /** A broker that others run. It may be away now and come back: nobody waits for it to start. */
-export const externalEntry = (url: string, deviceUrl: string, password: () => string): Entry => ({
+export const externalEntry = (url: string, deviceUrl: string, patienceSeconds: number, password: () => string): Entry => ({
   external: true,
+  patienceSeconds,
   open: () => Promise.resolve({ url, deviceUrl: deviceUrl || url, password, close: () => Promise.resolve() }),
 });
 

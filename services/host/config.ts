@@ -40,6 +40,8 @@ export type Config = {
     readonly filesFolder: string;
     /** mosquitto's pid file, to tell it (SIGHUP) when the files have changed; empty = somebody else does. */
     readonly pidFile: string;
+    /** After so long without a word a broker of one's own is taken for gone, and the room connects again. */
+    readonly patienceSeconds: number;
   };
   readonly ocpp: { readonly host: string; readonly port: number };
   /** The pepper of device secrets, the same file's bytes for every instance of the room; empty = the one in its folder. */
@@ -59,6 +61,8 @@ export type Config = {
     readonly credentials: string;
     /** Copies of each stream. */
     readonly replicas: number;
+    /** Any question is given up after so long; a connection on which nothing is heard for half as long again is made anew. */
+    readonly patienceSeconds: number;
   };
   readonly metrics: {
     /** host:port where this process serves GET /metrics; empty = only the gateway does, on its own port. */
@@ -87,14 +91,23 @@ export const defaults: Config = {
   clock: 'system',
   clockStart: Date.parse('2026-05-01T00:00:00Z'),
   gateway: { host: '127.0.0.1', port: 8080, issuer: '', rateLimitPerMinute: 600 },
-  mqtt: { host: '127.0.0.1', port: 1883, url: '', deviceUrl: '', passwordFile: '', filesFolder: '', pidFile: '' },
+  mqtt: {
+    host: '127.0.0.1',
+    port: 1883,
+    url: '',
+    deviceUrl: '',
+    passwordFile: '',
+    filesFolder: '',
+    pidFile: '',
+    patienceSeconds: 15,
+  },
   ocpp: { host: '127.0.0.1', port: 8887 },
   devices: { pepperFile: '' },
   grpc: { address: '' },
   rooms: noRoom,
   tls: { ca: '', cert: '', key: '' },
   tokens: { keys: '' },
-  nats: { url: '', credentials: '', replicas: 1 },
+  nats: { url: '', credentials: '', replicas: 1, patienceSeconds: 10 },
   metrics: { address: '', tokenFile: '' },
   traces: { endpoint: '', percent: 100 },
   log: { level: 'info' },

@@ -18,8 +18,6 @@ import { Refusal } from '../domain/outcome.ts';
 import type { Config } from './config.ts';
 import type { RoomName } from './room.ts';
 
-/** A leader's death stops acknowledgements for up to five seconds; whoever gives up sooner only asks twice. */
-export const ASK_MS = 10_000;
 /** The carrier is bounded: the outbox is the record, and whoever fell behind lists from there. */
 const KEPT_MS = 7 * 24 * 3600_000;
 const KEPT_BYTES = 256 * 1024 * 1024;
@@ -32,6 +30,8 @@ export type Reached = {
   readonly manager: JetStreamManager;
 };
 export type JetStream = {
+  /** When a question is given up. A leader's death stops acknowledgements for up to five seconds; whoever gives up sooner only asks twice. */
+  readonly askMs: number;
   /** Null: reached now. Else why not, for people. */
   away(): string | null;
   /** Null once it has been reached and is what is needed; until then which server it is, what is wrong with it and what to do. */
@@ -51,6 +51,7 @@ export const subjectOf = (room: RoomName, partition: number): string => `facts.$
 /** Connects in the background, for as long as it takes: a house whose NATS is away starts, and its followers list instead. */
 export function openJetStream(config: Config, log: Logger): JetStream {
   const stopping = new AbortController();
+  const askMs = config.nats.patienceSeconds * 1000;
   let connection: NatsConnection | null = null;
   let away: string | null = 'not reached yet';
   const place = config.nats.url
@@ -78,7 +79,7 @@ export function openJetStream(config: Config, log: Logger): JetStream {
       try {
         connection = await connect(optionsOf(config));
         if (stopping.signal.aborted) return void (await connection.close());
-        const manager = await connection.jetstreamManager({ timeout: ASK_MS, checkAPI: false });
+        const manager = await connection.jetstreamManager({ timeout: askMs, checkAPI: false });
         const wrong = versionProblem(connection) ?? (await accountProblem(manager));
         if (wrong !== null) {
           await connection.close();
@@ -86,7 +87,7 @@ export function openJetStream(config: Config, log: Logger): JetStream {
         }
         [away, unusable] = [null, null];
         void watch(connection);
-        found({ connection, client: connection.jetstream({ timeout: ASK_MS }), manager });
+        found({ connection, client: connection.jetstream({ timeout: askMs }), manager });
         return;
       } catch (error) {
         away = error instanceof Refusal ? error.message : natsProblem(error as Error & { code?: string });
@@ -122,6 +123,7 @@ export function openJetStream(config: Config, log: Logger): JetStream {
   };
 
   return {
+    askMs,
     away: () => away,
     unusable: () => unusable,
     reached: () => first,
@@ -172,8 +174,10 @@ export function natsProblem({ code, message }: Error & { code?: string }): strin
   return `cannot be used (${message || code}): correct nats.url or nats.credentials, or the server`;
 }
 
-/** Credentials come from a file (`.creds`, or `user:password`) or stand in the URL; they appear in no log. */
-/** Who we are at NATS, and where it is; a lost connection is made again for ever. */
+/**
+ * Who we are at NATS, and where it is; a lost connection is made again for ever. Credentials come from a file (`.creds`, or
+ * `user:password`) or stand in the URL; they appear in no log.
+ */
 export function optionsOf({ nats, tls }: Config): ConnectionOptions {
   const urls = nats.url.split(',').map((url) => new URL(url));
   const named = urls.find(({ username }) => username !== '');
@@ -191,7 +195,9 @@ export function optionsOf({ nats, tls }: Config): ConnectionOptions {
       : {}),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
-    pingInterval: 5000,
+    // Also for the way to a server that takes a connection and then says nothing.
+    timeout: nats.patienceSeconds * 1000,
+    pingInterval: nats.patienceSeconds * 500,
     maxPingOut: 2,
     ignoreAuthErrorAbort: true,
   };

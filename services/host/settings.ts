@@ -100,6 +100,12 @@ export const settings: readonly Setting[] = [
     says: "where the broker's password and ACL files are kept current",
   },
   { key: 'mqtt.pidFile', read: text, allowed: 'a file', says: "the broker's pid file, to have it read them again" },
+  {
+    key: 'mqtt.patienceSeconds',
+    read: (value) => whole(value, 1, 300),
+    allowed: 'a whole number from 1 to 300',
+    says: 'after how long without a word your broker is taken for gone',
+  },
   { key: 'ocpp.host', read: filled, allowed: 'a host or address', says: 'where charge points connect' },
   { key: 'ocpp.port', read: port, allowed: 'a port, 0 to 65535 (0: any free one)', says: '' },
   { key: 'devices.pepperFile', read: text, allowed: 'a file', says: "the pepper of devices' secrets, for several devices rooms" },
@@ -131,6 +137,12 @@ export const settings: readonly Setting[] = [
     read: (value) => whole(value, 1, 5),
     allowed: 'a whole number from 1 to 5',
     says: 'copies of each stream in a NATS cluster',
+  },
+  {
+    key: 'nats.patienceSeconds',
+    read: (value) => whole(value, 1, 300),
+    allowed: 'a whole number from 1 to 300',
+    says: 'after how long without an answer a server is asked again, or another one is',
   },
   {
     key: 'metrics.address',

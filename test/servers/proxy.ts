@@ -5,7 +5,9 @@ import { createServer, connect as dial, type Socket } from 'node:net';
 export type Weather =
   | 'clear'
   | 'slow' // each piece a fifth of a second late
+  | 'held' // connections open; what passes waits, and arrives when it is over
   | 'stalled' // connections open, nothing passes
+  | 'mute' // what is asked arrives, no answer does
   | 'torn' // each answer ends after its first piece
   | 'closed'; // connections are reset
 export type TcpProxy = {
@@ -20,8 +22,10 @@ export type TcpProxy = {
 /** A TCP proxy on loopback before `port`, in fair weather until told otherwise. */
 export async function startProxy(port: number): Promise<TcpProxy> {
   const open = new Set<Socket>();
+  const waiting: (() => void)[] = [];
+  let weather: Weather = 'clear';
   const server = createServer((near) => {
-    if (proxy.weather === 'closed') return void near.resetAndDestroy();
+    if (weather === 'closed') return void near.resetAndDestroy();
     const far = dial(port, '127.0.0.1');
     for (const socket of [near, far]) {
       open.add(socket);
@@ -36,21 +40,37 @@ export async function startProxy(port: number): Promise<TcpProxy> {
     pass(far, near, true);
   });
   const pass = (from: Socket, to: Socket, answers: boolean): void => {
-    from.on('data', (data) => {
-      const piece = answers && proxy.instead ? reworded(data, proxy.instead) : data;
-      if (proxy.weather === 'closed') from.resetAndDestroy();
-      else if (proxy.weather === 'clear') to.write(piece);
-      else if (proxy.weather === 'slow') setTimeout(() => to.write(piece), 200);
-      else if (proxy.weather === 'torn') {
-        if (answers) to.end(piece.subarray(0, piece.length >> 1));
-        else to.write(piece);
-      }
-    });
+    // No network loses what lies between: of a connection that has lost something nothing more arrives, whatever the weather.
+    let lost = false;
+    const late: Buffer[] = []; // what is slow is not overtaken either
+    const deliver = (piece: Buffer): void => {
+      lost ||= weather === 'stalled' || (weather === 'mute' && answers);
+      if (weather === 'closed') from.resetAndDestroy();
+      else if (lost) return;
+      else if (weather === 'held') {
+        from.pause();
+        waiting.push(() => {
+          deliver(piece);
+          from.resume();
+        });
+      } else if (weather === 'torn' && answers) to.end(piece.subarray(0, piece.length >> 1));
+      else if (weather === 'slow' || late.length > 0) {
+        late.push(piece);
+        setTimeout(() => to.write(late.shift()!), weather === 'slow' ? 200 : 0);
+      } else to.write(piece);
+    };
+    from.on('data', (data) => deliver(answers && proxy.instead ? reworded(data, proxy.instead) : data));
     from.on('end', () => to.end());
   };
   const proxy: TcpProxy = {
     port: 0,
-    weather: 'clear',
+    get weather() {
+      return weather;
+    },
+    set weather(next: Weather) {
+      weather = next;
+      for (const go of waiting.splice(0)) go();
+    },
     instead: null,
     stop: async () => {
       for (const socket of open) socket.destroy();
@@ -60,7 +80,7 @@ export async function startProxy(port: number): Promise<TcpProxy> {
   };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return Object.assign(proxy, { port: (server.address() as { port: number }).port });
+  return Object.defineProperty(proxy, 'port', { value: (server.address() as { port: number }).port });
 }
 
 const reworded = (piece: Buffer, [word, other]: readonly [string, string]): Buffer =>

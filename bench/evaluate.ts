@@ -1,10 +1,10 @@
 import { cpus } from 'node:os';
 import { presets } from '../services/catalogue/presets.ts';
 import { chanceOf } from '../services/evaluate/chance.ts';
-import { termsOf } from '../services/evaluate/evaluate-cli.ts';
 import { evaluate } from '../services/evaluate/evaluation.ts';
 import { candidatesOf, USUAL } from '../services/evaluate/methods.ts';
 import { placebos, readHours, remembered, spanOf } from '../services/evaluate/occasions.ts';
+import { presetTerms } from '../services/evaluate/terms.ts';
 import { zoneDays } from '../services/host/zone.ts';
 import { coreBytes } from '../services/performance/core-file.ts';
 import { estimator } from '../services/performance/estimate.ts';
@@ -31,10 +31,16 @@ export async function evaluateBench(print: (line: string) => void): Promise<Reco
   const calendar = { zone, holidays: new Set<string>(), excluded: new Map<string, string>() };
   const estimate = estimator({ kernel: await loadKernel(coreBytes()) });
   const candidates = candidatesOf(USUAL, 30, false);
-  const terms = termsOf(presets[0]!.name);
+  const terms = [presetTerms(presets[0]!.name)];
   const categories = series.map(() => '');
   const whole = timed(() =>
-    evaluate({ series, categories, candidates, placebos: days, events: [], calendar, terms, seed: 1 }, estimate),
+    evaluate(
+      {
+        ...{ series, categories, candidates, placebos: days, events: [], calendar, terms, seed: 1 },
+        ...{ quietHours: { occasions: [], around: [] }, committed: { of: 'load', share: 0.2 }, meters: new Map(), optOuts: null },
+      },
+      estimate,
+    ),
   );
   const alone = timed(() => {
     for (const { spec } of candidates) for (const { event } of days) estimate(spec, series, calendar, event);

@@ -28,27 +28,69 @@ export type Ranged = { readonly value: number; readonly low: number; readonly hi
 
 const RESAMPLES = 1000;
 
+/** Numerators and denominators, one of each a day. */
+export type DayRatios = { readonly above: readonly number[]; readonly below: readonly number[] };
+
 /**
  * Σ numerators ÷ Σ denominators with a bootstrap interval (2.5 … 97.5 %) over whole days: homes of one day share its weather, so a home is no
  * sample of its own. With fewer than two days the interval is the value itself.
  */
-export function ratioOverDays(numerators: readonly number[], denominators: readonly number[], seed: number): Ranged | null {
-  const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
-  const below = total(denominators);
-  if (below === 0) return null;
-  const value = total(numerators) / below;
-  const days = numerators.length;
-  if (days < 2) return { value, low: value, high: value };
+export function ratioOverDays(above: readonly number[], below: readonly number[], seed: number): Ranged | null {
+  const value = ratio({ above, below }, null);
+  return value === null ? null : ranged(value, above.length, seed, (days) => ratio({ above, below }, days));
+}
+
+/** Of days that have both: the ratio of one less that of the other, resampled together, for what a day is like is in both. */
+export function differenceOverDays(one: DayRatios, other: DayRatios, seed: number): Ranged | null {
+  const of = (days: Int32Array | null): number | null => {
+    const [a, b] = [ratio(one, days), ratio(other, days)];
+    return a === null || b === null ? null : a - b;
+  };
+  const value = of(null);
+  return value === null ? null : ranged(value, one.above.length, seed, of);
+}
+
+/** One ratio ÷ another of other days, each resampled for itself. */
+export function quotientOverDays(one: DayRatios, other: DayRatios, seed: number): Ranged | null {
+  const value = over(ratio(one, null), ratio(other, null));
+  if (value === null) return null;
+  const chance = chanceOf(seed + 1);
+  const again = other.above.length;
+  return ranged(value, Math.min(one.above.length, again) < 2 ? 1 : one.above.length, seed, (days) =>
+    over(
+      ratio(one, days),
+      ratio(
+        other,
+        Int32Array.from({ length: again }, () => Math.floor(chance() * again)),
+      ),
+    ),
+  );
+}
+
+const over = (a: number | null, b: number | null): number | null => (a === null || b === null || b === 0 ? null : a / b);
+
+function ratio({ above, below }: DayRatios, days: Int32Array | null): number | null {
+  let [up, down] = [0, 0];
+  if (days === null) for (let day = 0; day < above.length; day++) [up, down] = [up + above[day]!, down + below[day]!];
+  else {
+    for (const day of days) {
+      up += above[day]!;
+      down += below[day]!;
+    }
+  }
+  return down === 0 ? null : up / down;
+}
+
+/** A value with what `count` days drawn again and again give. */
+export function ranged(value: number, count: number, seed: number, of: (days: Int32Array) => number | null): Ranged {
+  if (count < 2) return { value, low: value, high: value };
   const chance = chanceOf(seed);
   const found: number[] = [];
+  const days = new Int32Array(count);
   for (let again = 0; again < RESAMPLES; again++) {
-    let [above, under] = [0, 0];
-    for (let i = 0; i < days; i++) {
-      const day = Math.floor(chance() * days);
-      above += numerators[day]!;
-      under += denominators[day]!;
-    }
-    if (under !== 0) found.push(above / under);
+    for (let i = 0; i < count; i++) days[i] = Math.floor(chance() * count);
+    const one = of(days);
+    if (one !== null) found.push(one);
   }
   const [low, high] = [quantile(found, 0.025) ?? value, quantile(found, 0.975) ?? value];
   return { value, low, high };

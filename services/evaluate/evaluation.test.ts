@@ -1,15 +1,10 @@
-import { create, toJson } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { TermsSchema } from '../../gen/lachak/v1/catalogue_pb.ts';
-import { presets } from '../catalogue/presets.ts';
-import type { Json } from '../domain/canonical.ts';
 import { zoneDays } from '../host/zone.ts';
 import { coreBytes } from '../performance/core-file.ts';
 import { estimator } from '../performance/estimate.ts';
 import { loadKernel, MISSING } from '../performance/kernel.ts';
 import type { LoadSeries } from '../performance/load-series.ts';
-import { readPayTerms } from '../settlement/terms.ts';
 import { chanceOf, drawn, quantile, ratioOverDays } from './chance.ts';
 import { type Evaluation, evaluate, type Question } from './evaluation.ts';
 import { htmlReport } from './html.ts';
@@ -17,13 +12,14 @@ import { readCategories, readDayList, readEvents } from './lists.ts';
 import { candidatesOf, methodNames, USUAL } from './methods.ts';
 import { eventOf, type Occasion, placebos, readHours, remembered, spanOf, windowOn } from './occasions.ts';
 import { terminalReport } from './terminal.ts';
+import { presetTerms } from './terms.ts';
 
 const zone = remembered(zoneDays('Asia/Kolkata'));
 const HOURS = readHours('18:00-21:00');
 const FIRST = '2026-03-02'; // a Monday
 const DAYS = 84;
 const PER_DAY = 48;
-const terms = readPayTerms(toJson(TermsSchema, create(TermsSchema, presets[0]!.terms)) as Json);
+const terms = [presetTerms('residential-10of10')];
 const estimate = estimator({ kernel: await loadKernel(coreBytes()) });
 
 /** A home that takes `load(day, slot)` Wh each half hour; null = no reading. */
@@ -51,6 +47,8 @@ function question(
   return {
     ...{ series, categories: series.map(() => ''), candidates: candidatesOf(names, 30, false), placebos: days, events: [] },
     ...{ calendar: { zone, holidays: new Set(), excluded: new Map() }, terms, seed: 1 },
+    ...{ committed: { of: 'load', share: 0.2 }, meters: new Map(), optOuts: null },
+    quietHours: { occasions: [], around: (rest.events ?? []).map(() => []) },
     ...rest,
   };
 }
@@ -135,7 +133,7 @@ describe('homes whose answer is known', () => {
     ]);
     expect(method.events).toEqual([{ event: 'E1', day, sort: 'High', wh: 1500, micros: 11_000_000 }]);
     expect(method.all.falseWh).toBe(0);
-    expect(method.ofEventPay).toBe(0);
+    expect(method.ofEventPay.energy!.value).toBe(0);
   });
 
   test('a stuck meter is named', () => {
@@ -155,7 +153,7 @@ describe('the same question has the same answer', () => {
     expect(JSON.stringify(again)).toBe(JSON.stringify(one));
     expect(other!.methods.map(({ all }) => all.falseMicros)).toEqual(one!.methods.map(({ all }) => all.falseMicros));
     expect(other!.methods[0]!.portfolios[1]).not.toEqual(one!.methods[0]!.portfolios[1]);
-    expect(one!.methods[0]!.portfolios.map(({ homes }) => homes)).toEqual([1, 10]);
+    expect(one!.methods[0]!.portfolios.map(({ homes }) => homes)).toEqual([1, 10, 14]);
   });
 
   test('every usual method has figures, and the reports say them', () => {
@@ -166,7 +164,6 @@ describe('the same question has the same answer', () => {
       files: ['<b>&.csv'],
       window: '18:00-21:00',
       zone: 'Asia/Kolkata',
-      terms: 'residential-10of10',
     });
     for (const name of USUAL) {
       expect(text).toContain(name);

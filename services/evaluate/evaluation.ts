@@ -1,16 +1,18 @@
-import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import type { AreaCalendar, Estimator } from '../performance/estimate.ts';
-import { MISSING } from '../performance/kernel.ts';
 import type { LoadSeries } from '../performance/load-series.ts';
-import type { PayTerms } from '../settlement/terms.ts';
-import { chanceOf, drawn, quantile, type Ranged, ratioOverDays } from './chance.ts';
-import { energies, type Figures, figuresOf } from './figures.ts';
-import { type Measured, measure } from './measure.ts';
+import { assumptionsOf } from './assumptions.ts';
+import { type Committed, committedWatts, type MeterTerms } from './committed.ts';
+import { type Figures, figuresOf } from './figures.ts';
+import { measure } from './measure.ts';
 import type { Candidate } from './methods.ts';
 import type { Occasion } from './occasions.ts';
+import { meanLoad, type PartName, partsOf } from './parts.ts';
+import { type EventPay, eventPay, type OfEventPay, ofEventPay, type Response, responsesOf } from './past-events.ts';
+import { type PortfolioSize, portfolioDraws, portfolioSize } from './portfolios.ts';
 import { type Verdict, verdicts } from './recommend.ts';
 import { capSignals, frozenSignals, pumpSignals, type Signal } from './signals.ts';
-import { wouldPay } from './would-pay.ts';
+import type { JudgedTerms } from './terms.ts';
+import { type HomeTerms, isPlain, NOBODY_LEFT, payerOf } from './would-pay.ts';
 
 export type Question = {
   readonly series: readonly LoadSeries[];
@@ -19,45 +21,27 @@ export type Question = {
   readonly candidates: readonly Candidate[];
   readonly placebos: readonly Occasion[];
   readonly events: readonly Occasion[];
+  /** The hours of the events on quiet days around them: occasions, and of each event its places among them. */
+  readonly quietHours: { readonly occasions: readonly Occasion[]; readonly around: readonly (readonly number[])[] };
   readonly calendar: AreaCalendar;
-  readonly terms: PayTerms;
+  /** The first of them is what methods are recommended under. All have one direction and register. */
+  readonly terms: readonly JudgedTerms[];
+  readonly committed: Committed;
+  readonly meters: ReadonlyMap<string, MeterTerms>;
+  /** Of each event the meters that left it; null = nobody said. */
+  readonly optOuts: readonly ReadonlySet<string>[] | null;
   readonly seed: number;
 };
 
 /** Figures of one part of homes and days. */
 export type Part = { readonly name: string; readonly figures: Figures };
 
-/** What portfolios of one size would have seen, over seeded draws: medians, and the width of nine in ten. */
-export type PortfolioSize = {
-  readonly homes: number;
-  readonly draws: number;
-  readonly rrmse: number | null;
-  /** Of the error of a day, ΣB − ΣA over mean ΣA: 5 and 95 %. */
-  readonly low: number | null;
-  readonly high: number | null;
-  /** Energy paid for nothing by the full terms, of load. */
-  readonly falseCredit: number | null;
-};
-
-/** What one method says of the real events of one sort and category: Σ(B − A) ÷ ΣB, and what the terms pay for it. */
-export type Response = {
-  readonly sort: string;
-  readonly category: string;
-  readonly homes: number;
-  readonly events: number;
-  /** Positive = less than the baseline. */
-  readonly response: Ranged | null;
-  readonly loadWh: number;
-  readonly paidWh: number;
-  readonly paidMicros: number;
-};
-
-export type EventPay = {
-  readonly event: string;
-  readonly day: CivilDay;
-  readonly sort: string;
-  readonly wh: number;
-  readonly micros: number;
+/** What a method would pay all homes for nothing under one programme's terms. */
+export type UnderTerms = {
+  readonly terms: string;
+  readonly figures: Figures;
+  readonly events: readonly EventPay[];
+  readonly ofEventPay: OfEventPay;
 };
 
 export type MethodReport = {
@@ -65,55 +49,71 @@ export type MethodReport = {
   readonly says: string;
   readonly verdict: Verdict;
   readonly all: Figures;
-  readonly parts: Readonly<Record<'days' | 'season' | 'size' | 'category', readonly Part[]>>;
+  readonly parts: Readonly<Record<PartName, readonly Part[]>>;
   readonly portfolios: readonly PortfolioSize[];
   readonly responses: readonly Response[];
   /** What it would have paid for each real event, all homes as one portfolio. */
   readonly events: readonly EventPay[];
-  /** Energy paid a home and hour on placebo days ÷ the same on event days; null without event days, or where those pay nothing. */
-  readonly ofEventPay: number | null;
+  readonly ofEventPay: OfEventPay;
+  /** Under each of the terms, the first ones first. */
+  readonly under: readonly UnderTerms[];
 };
 
 export type Evaluation = {
   readonly homes: number;
-  readonly placebos: { readonly first: CivilDay; readonly last: CivilDay; readonly ordinary: number; readonly eventLike: number };
+  readonly placebos: { readonly first: string; readonly last: string; readonly ordinary: number; readonly eventLike: number };
   readonly events: number;
   readonly seed: number;
+  /** By name, what methods are recommended under first. */
+  readonly terms: readonly string[];
+  /** 1: taking less is paid, −1: taking more. */
+  readonly sign: 1 | -1;
+  readonly assumptions: readonly string[];
   readonly methods: readonly MethodReport[];
   readonly signals: readonly Signal[];
 };
 
 /** Judges every method on the same days and homes. Same question, same answer: every draw comes from the seed. */
 export function evaluate(question: Question, estimate: Estimator, told: (method: string) => void = () => {}): Evaluation {
-  const { series, candidates, placebos, events, calendar, terms, seed } = question;
+  const { series, categories, candidates, placebos, events, calendar, seed, quietHours } = question;
+  const terms = question.terms[0]!;
   const homes = series.map((_, h) => h);
-  const parts = partsOf(question, placebos);
-  const sizes = [10, 30, 100, 300, 1000].filter((size) => size < homes.length);
-  const portfolios = [1, ...sizes].map((size) => portfoliosOf(size, homes.length, seed));
+  const days = placebos.map((_, o) => o);
+  const loads = series.map((one) => meanLoad(one, placebos, terms.quantity));
+  const parts = partsOf(loads, categories, placebos, calendar.zone);
+  const draws = portfolioDraws(homes.length, placebos.length, seed);
+  const { idle, asked } = homeTermsOf(question, loads);
+  const exactly = !question.terms.every((one) => isPlain(one, series[0]?.minutes ?? 30));
   const signals: Signal[] = [];
   const found = candidates.map((candidate, i) => {
     told(candidate.name);
-    const quiet = measure(estimate, candidate, placebos, series, calendar);
-    const real = measure(estimate, candidate, events, series, calendar);
+    const at = (occasions: readonly Occasion[]) => measure(estimate, candidate, occasions, series, calendar, exactly);
+    const [quiet, real] = [at(placebos), at(events)];
     if (i === 0) signals.push(...capSignals(quiet, series), ...frozenSignals(quiet, series));
-    const days = placebos.map((_, o) => o);
-    const figures = (among: readonly number[], who: readonly number[]) => figuresOf(quiet, among, who, terms, seed);
-    const all = figures(days, homes);
-    const paid = events.map(({ day, name, sort }, o) => {
-      const { wh, micros } = wouldPay(real, o, homes, terms);
-      return { event: name, day, sort, wh, micros };
+    const payers = question.terms.map((one) => ({
+      ...{ name: one.name, sign: one.sign },
+      ...{ onQuiet: payerOf(quiet, one, idle), onEvents: payerOf(real, one, asked) },
+    }));
+    const under = payers.map(({ name, sign, onQuiet, onEvents }): UnderTerms => {
+      const [nothing, paid] = [eventPay(quiet, onQuiet), eventPay(real, onEvents)];
+      const figures = figuresOf(quiet, days, homes, onQuiet, sign, seed);
+      return { terms: name, figures, events: paid, ofEventPay: ofEventPay(quiet, nothing, real, paid, seed) };
     });
+    const { onQuiet: payer, onEvents } = payers[0]!;
+    const figures = (among: readonly number[], who: readonly number[]) => figuresOf(quiet, among, who, payer, terms.sign, seed);
+    const ofDays = (part: PartName): Part[] => parts[part].map(({ name, places }) => ({ name, figures: figures(places, homes) }));
+    const ofHomes = (part: PartName): Part[] => parts[part].map(({ name, places }) => ({ name, figures: figures(days, places) }));
+    const seen = {
+      ...{ real, payer: onEvents, sign: terms.sign },
+      quiet: { measured: at(quietHours.occasions), around: quietHours.around },
+    };
+    const [first] = under;
     return {
-      ...{ name: candidate.name, says: candidate.says, all, events: paid },
-      parts: {
-        days: parts.days.map((part) => ({ name: part.name, figures: figures(part.places, homes) })),
-        season: parts.season.map((part) => ({ name: part.name, figures: figures(part.places, homes) })),
-        size: parts.size.map((part) => ({ name: part.name, figures: figures(days, part.places) })),
-        category: parts.category.map((part) => ({ name: part.name, figures: figures(days, part.places) })),
-      },
-      portfolios: portfolios.map((draws) => portfolioSize(quiet, draws, terms)),
-      responses: responsesOf(real, question, terms),
-      ofEventPay: ofEventPay(quiet, all, real, paid),
+      ...{ name: candidate.name, says: candidate.says, under, all: first!.figures },
+      ...{ events: first!.events, ofEventPay: first!.ofEventPay },
+      parts: { days: ofDays('days'), season: ofDays('season'), size: ofHomes('size'), category: ofHomes('category') },
+      portfolios: draws.map((one) => portfolioSize(quiet, one, payer)),
+      responses: responsesOf(seen, categories, seed),
     };
   });
   const judged = verdicts(found.map(({ name, all }) => ({ name, figures: all })));
@@ -125,135 +125,31 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
       ordinary: placebos.filter(({ kind }) => kind === 'ordinary').length,
       eventLike: placebos.filter(({ kind }) => kind === 'event_like').length,
     },
-    ...{ events: events.length, seed, signals },
+    ...{ events: events.length, seed, signals, terms: question.terms.map(({ name }) => name), sign: terms.sign },
+    assumptions: assumptionsOf(question),
     methods: found.map((method, i) => ({ ...method, verdict: judged[i]! })),
   };
 }
 
-type Places = { readonly name: string; readonly places: number[] };
-
-function partsOf({ series, categories, calendar }: Question, placebos: readonly Occasion[]) {
-  const by = (names: readonly string[]): Places[] =>
-    [...new Set(names)].sort().map((name) => ({ name, places: names.flatMap((other, i) => (other === name ? [i] : [])) }));
-  const loads = series.map((one) => meanLoad(one, placebos));
-  const bounds = [1 / 3, 2 / 3].map(
-    (share) =>
-      quantile(
-        loads.filter((load) => !Number.isNaN(load)),
-        share,
-      ) ?? 0,
-  );
-  const sizes = loads.map((load) =>
-    Number.isNaN(load) ? 'unknown' : load <= bounds[0]! ? '1 small' : load <= bounds[1]! ? '2 middle' : '3 large',
-  );
-  return {
-    days: by(placebos.map(({ kind }) => (kind === 'event_like' ? '2 event-like' : '1 ordinary'))),
-    season: by(placebos.map(({ day }) => seasonOf(day, calendar.zone))),
-    size: by(sizes),
-    category: categories.some((name) => name !== '') ? by(categories.map((name) => name || 'unknown')) : [],
+/** What money looks at beside readings, on days on which nobody was asked, and at the events. */
+function homeTermsOf({ series, committed, meters, events, optOuts }: Question, loads: readonly number[]) {
+  const ids = series.map(({ meterId }) => meterId);
+  const watts = loads.map((load, h) => (load * 60) / series[h]!.minutes);
+  const idle: HomeTerms = {
+    committed: committedWatts(committed, ids, watts, meters),
+    household: ids.map((id) => meters.get(id)?.household ?? true),
+    optOuts: NOBODY_LEFT,
   };
-}
-
-/** Mean Wh an interval in the windows of the placebos: what a home is to this question. */
-function meanLoad({ start, minutes, importWh }: LoadSeries, placebos: readonly Occasion[]): number {
-  let [sum, read] = [0, 0];
-  const step = minutes * 60_000;
-  for (const { event } of placebos) {
-    for (let at = event.window.start; at < event.window.end; at += step) {
-      const wh = importWh[(at - start) / step];
-      if (wh === undefined || wh === MISSING) continue;
-      sum += wh;
-      read++;
-    }
-  }
-  return read === 0 ? Number.NaN : sum / read;
-}
-
-/** India's seasons are those of its Meteorological Department; elsewhere quarters from December. */
-function seasonOf(day: CivilDay, { zone }: ZoneDays): string {
-  const month = Number(day.slice(5, 7));
-  const india = zone === 'Asia/Kolkata' || zone === '+05:30';
-  if (month === 12 || month <= 2) return '1 December–February';
-  if (month <= 5) return '2 March–May';
-  if (india) return month <= 9 ? '3 June–September (monsoon)' : '4 October–November';
-  return month <= 8 ? '3 June–August' : '4 September–November';
-}
-
-const DRAWS = 20;
-
-/** Homes of each portfolio of one size: every home once for single homes, else seeded draws without repetition. */
-function portfoliosOf(size: number, homes: number, seed: number): number[][] {
-  if (size === 1) return Array.from({ length: homes }, (_, h) => [h]);
-  const chance = chanceOf(seed + size);
-  return Array.from({ length: DRAWS }, () => drawn(size, homes, chance));
-}
-
-function portfolioSize(measured: Measured, draws: readonly (readonly number[])[], terms: PayTerms): PortfolioSize {
-  const seen = draws.map((homes) => {
-    const sums = measured.occasions.map((_, o) => {
-      const day = { load: 0, error: 0, alone: 0 };
-      for (const h of homes) {
-        const energy = energies(measured, o * measured.homes + h);
-        if (!energy) continue;
-        day.load += energy.load;
-        day.error += energy.error;
-        day.alone += Math.max(0, energy.error);
-      }
-      return day;
-    });
-    const load = sums.reduce((total, day) => total + day.load, 0);
-    // A portfolio of one is netted by its own floor already.
-    const paid = sums.reduce((total, day) => total + (terms.reconciled ? Math.max(0, day.error) : day.alone), 0);
-    const mean = load / sums.length;
-    const squares = sums.reduce((total, day) => total + day.error ** 2, 0) / sums.length;
-    return mean > 0 ? { errors: sums.map((day) => day.error / mean), rrmse: Math.sqrt(squares) / mean, paid, load } : null;
+  if (optOuts === null) return { idle, asked: idle };
+  // All events given are one season.
+  const inOrder = events
+    .map(({ event }, o) => ({ o, start: event.window.start }))
+    .sort((a, b) => a.start - b.start)
+    .map(({ o }) => o);
+  const counts = events.map(() => new Uint16Array(ids.length));
+  ids.forEach((id, h) => {
+    let times = 0;
+    for (const o of inOrder) if (optOuts[o]!.has(id)) counts[o]![h] = ++times;
   });
-  const used = seen.filter((one) => one !== null);
-  const errors = used.flatMap((one) => one.errors);
-  const load = used.reduce((total, one) => total + one.load, 0);
-  return {
-    ...{ homes: draws[0]?.length ?? 0, draws: draws.length },
-    rrmse: quantile(
-      used.map((one) => one.rrmse),
-      0.5,
-    ),
-    ...{ low: quantile(errors, 0.05), high: quantile(errors, 0.95) },
-    falseCredit: load > 0 ? used.reduce((total, one) => total + one.paid, 0) / load : null,
-  };
+  return { idle, asked: { ...idle, optOuts: (o: number, h: number) => counts[o]![h]! } };
 }
-
-function responsesOf(measured: Measured, { events, categories, seed }: Question, terms: PayTerms): Response[] {
-  const sorts = [...new Set(events.map(({ sort }) => sort))].sort();
-  const named = [...new Set(categories)].sort();
-  return sorts.flatMap((sort) => {
-    const places = events.flatMap((event, o) => (event.sort === sort ? [o] : []));
-    return named.map((category): Response => {
-      const homes = categories.flatMap((name, h) => (name === category ? [h] : []));
-      const days = places.map((o) => {
-        const cells = homes.flatMap((h) => energies(measured, o * measured.homes + h) ?? []);
-        return { load: cells.reduce((sum, cell) => sum + cell.load, 0), error: cells.reduce((sum, cell) => sum + cell.error, 0) };
-      });
-      const paid = places.map((o) => wouldPay(measured, o, homes, terms));
-      return {
-        ...{ sort, category, homes: homes.length, events: places.length },
-        response: ratioOverDays(
-          days.map(({ error }) => error),
-          days.map(({ load, error }) => load + error),
-          seed,
-        ),
-        loadWh: days.reduce((sum, { load }) => sum + load, 0),
-        paidWh: paid.reduce((sum, { wh }) => sum + wh, 0),
-        paidMicros: paid.reduce((sum, { micros }) => sum + micros, 0),
-      };
-    });
-  });
-}
-
-function ofEventPay(quiet: Measured, all: Figures, real: Measured, paid: readonly EventPay[]): number | null {
-  const [idle, asked] = [settledIntervals(quiet), settledIntervals(real)];
-  const onEvents = paid.reduce((sum, { wh }) => sum + wh, 0);
-  return idle === 0 || asked === 0 || onEvents === 0 ? null : all.falseWh / idle / (onEvents / asked);
-}
-
-const settledIntervals = ({ settled, status }: Measured): number =>
-  settled.reduce((sum, count, cell) => sum + (status[cell] === 'ok' ? count : 0), 0);

@@ -1,7 +1,6 @@
-import type { PayTerms } from '../settlement/terms.ts';
 import { quantile, type Ranged, ratioOverDays } from './chance.ts';
 import { ADJUSTED, type Measured } from './measure.ts';
-import { type Paid, wouldPay } from './would-pay.ts';
+import type { Paid, Payer } from './would-pay.ts';
 
 /** How well a method knew what homes would have taken, and what it would have paid them. Shares are of metered load. */
 export type Figures = {
@@ -31,22 +30,25 @@ export type Figures = {
   readonly alone: number | null;
   readonly falseCredit: Ranged | null;
   readonly falseWh: number;
+  /** After penalties, and what they took of it. */
   readonly falseMicros: number;
+  readonly penaltyMicros: number;
   readonly aloneMicros: number;
 };
 
 export const SHARES = [0.05, 0.25, 0.5, 0.75, 0.95];
 
-/** Figures of some occasions and homes. Each day's homes are one portfolio. */
+/** Figures of some occasions and homes, `paid` under one programme's terms. Each day's homes are one portfolio. `sign` as in those terms. */
 export function figuresOf(
   measured: Measured,
   days: readonly number[],
   homes: readonly number[],
-  terms: PayTerms,
+  payer: Payer,
+  sign: 1 | -1,
   seed: number,
 ): Figures {
-  const sums = days.map((o) => daySums(measured, o, homes));
-  const paid = days.map((o) => wouldPay(measured, o, homes, terms));
+  const sums = days.map((o) => daySums(measured, o, homes, sign));
+  const paid = days.map((o) => payer(o, homes));
   const total = (read: (day: DaySums) => number) => sums.reduce((sum, day) => sum + read(day), 0);
   const pay = (read: (day: Paid) => number) => paid.reduce((sum, day) => sum + read(day), 0);
   const loadWh = total((day) => day.load);
@@ -87,6 +89,7 @@ export function figuresOf(
     ),
     falseWh: pay((day) => day.wh),
     falseMicros: pay((day) => day.micros),
+    penaltyMicros: pay((day) => day.penaltyMicros),
     aloneMicros: pay((day) => day.aloneMicros),
   };
 }
@@ -107,7 +110,7 @@ type DaySums = {
 };
 
 /** Sums of one day in plain loops: millions of intervals pass here. */
-function daySums(measured: Measured, o: number, homes: readonly number[]): DaySums {
+function daySums(measured: Measured, o: number, homes: readonly number[], sign: 1 | -1): DaySums {
   const { width, baseline, actual, status, adjusted, missing } = measured;
   const day: DaySums = {
     ...{ measured: 0, incomplete: 0, adjusted: 0, capped: 0, lost: [], load: 0, error: 0, clamped: 0 },
@@ -131,7 +134,7 @@ function daySums(measured: Measured, o: number, homes: readonly number[]): DaySu
       if (Number.isNaN(error)) continue;
       day.load += metered;
       day.error += error;
-      if (error > 0) day.clamped += error;
+      if (sign * error > 0) day.clamped += sign * error;
       day.squares += error * error;
       day.intervals++;
       together[slot]! += error;

@@ -2,14 +2,13 @@ import type { Evaluation, MethodReport } from './evaluation.ts';
 import { escaped, type PlotRow, rowPlot } from './plots.ts';
 import { RULES, RULES_IN_WORDS } from './recommend.ts';
 import { STYLE } from './style.ts';
-import { kwh, money, percent, ranged, shown, signed } from './words.ts';
+import { kwh, money, percent, ranged, rangedShare, shown, signed } from './words.ts';
 
 /** How the question was asked. */
 export type About = {
   readonly files: readonly string[];
   readonly window: string;
   readonly zone: string;
-  readonly terms: string;
 };
 
 /** The evaluation as one page: no script, no network, light and dark, wide and narrow, on paper too. */
@@ -24,7 +23,7 @@ export function htmlReport(found: Evaluation, about: About): string {
 ${opening(found, about)}
 ${headline(best, methods)}
 <h2>Paid for nothing</h2>
-<p>Energy that ${escaped(about.terms)} would have credited on days on which nobody was asked for anything, as a share of what was taken.
+<p>Energy that ${escaped(found.terms[0]!)} would have credited on days on which nobody was asked for anything, as a share of what was taken.
 The wide bar is the full terms: netted per event, floored at zero, reconciled to the portfolio where the terms say so. The thin bars are the
 same baseline with each home netted alone, and clamped at zero in every interval. The dashed line is 10 %.</p>
 <div class="scroll">${rowPlot('False credit by method', methods.map(falseRow), [RULES.falseCredit])}</div>
@@ -51,10 +50,10 @@ acts and devices, which readings alone do not show. Made from ${escaped(about.fi
 `;
 }
 
-function opening({ homes, placebos, events: past }: Evaluation, { window, zone, terms }: About): string {
+function opening({ homes, placebos, events: past, terms }: Evaluation, { window, zone }: About): string {
   const days = placebos.ordinary + placebos.eventLike;
   return `<p class="lead">${homes} homes, ${escaped(window)} (${escaped(zone)}) on ${days} days from ${placebos.first} to ${placebos.last} on which nothing
-happened, ${placebos.eventLike} of them like days of events. ${past > 0 ? `${past} past events are measured too; their days are never counted as quiet. ` : ''}Money: the terms <b>${escaped(terms)}</b>.</p>`;
+happened, ${placebos.eventLike} of them like days of events. ${past > 0 ? `${past} past events are measured too; their days are never counted as quiet. ` : ''}Money: the terms <b>${escaped(terms[0]!)}</b>.</p>`;
 }
 
 function headline(best: MethodReport | undefined, methods: readonly MethodReport[]): string {
@@ -128,7 +127,7 @@ function methodTable(methods: readonly MethodReport[]): string {
           name,
           ranged(all.falseCredit),
           `${kwh(all.falseWh)}, ${money(all.falseMicros)}`,
-          percent(ofEventPay),
+          rangedShare(ofEventPay.energy),
           ranged(all.bias),
         ],
         ...[

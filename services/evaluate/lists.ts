@@ -2,6 +2,7 @@ import type { Interval } from '../domain/interval.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { isCivilDay, parseInstant } from '../performance/days.ts';
+import type { MeterTerms } from './committed.ts';
 
 /** A past event: on `days` nobody is a placebo; `window` where the file has one. */
 export type PastEvent = {
@@ -50,6 +51,50 @@ export function readCategories(text: string, file: string, by: string): Map<stri
     if (!header.includes(name))
       throw invalid('usage', `${file}: the header has no ${name}, only ${header.join(', ').slice(0, 120)}`);
   return new Map(rows.map(({ field }) => [field('meter_id')!, field(by) ?? '']));
+}
+
+/**
+ * What a list of meters says that money looks at: sanctioned_load_w and committed_w, whole watts, and kind (HOUSEHOLD, BUSINESS or CPO), each
+ * where there is such a column. Throws Refusal naming file and line.
+ */
+export function readMeterTerms(text: string, file: string): Map<string, MeterTerms> {
+  const { header, rows } = table(text, () => false);
+  if (!header.includes('meter_id')) throw invalid('usage', `${file}: the header has no meter_id`);
+  return new Map(
+    rows.map(({ line, field }): [string, MeterTerms] => {
+      const watts = (name: string) => {
+        const said = field(name) ?? '';
+        if (!/^\d{0,10}$/.test(said))
+          throw invalid('usage', `${file}:${line}: ${name} must be whole watts, not ${said.slice(0, 40)}`);
+        return said === '' ? null : Number(said);
+      };
+      const household = !['BUSINESS', 'CPO'].includes(field('kind') ?? '');
+      return [field('meter_id')!, { sanctionedLoadW: watts('sanctioned_load_w'), committedW: watts('committed_w'), household }];
+    }),
+  );
+}
+
+/**
+ * Who left which event: `event_id,meter_id`, a line each. Of each of `events` the meters that left it. Throws Refusal naming file and line, and
+ * for an event that is none of those `known`.
+ */
+export function readOptOuts(
+  text: string,
+  file: string,
+  events: readonly { readonly name: string }[],
+  known: ReadonlySet<string>,
+): Set<string>[] {
+  const { header, rows } = table(text, () => false);
+  for (const name of ['event_id', 'meter_id'])
+    if (!header.includes(name))
+      throw invalid('usage', `${file}: the header has no ${name}, only ${header.join(', ').slice(0, 120)}`);
+  const left = new Map(events.map(({ name }) => [name, new Set<string>()]));
+  for (const { line, field } of rows) {
+    const event = field('event_id') ?? '';
+    if (!known.has(event)) throw invalid('usage', `${file}:${line}: --event-days names no event ${event.slice(0, 40)}`);
+    left.get(event)?.add(field('meter_id') ?? '');
+  }
+  return events.map(({ name }) => left.get(name)!);
 }
 
 /** Lines of a small CSV without quotes, as files of meters and events are. A first line of which `bare` holds is no header but a day. */

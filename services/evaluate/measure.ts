@@ -1,5 +1,5 @@
 import { type Rational, rational, ZERO } from '../domain/rational.ts';
-import type { AreaCalendar, Estimate, Estimator } from '../performance/estimate.ts';
+import type { AreaCalendar, BaselineWh, Estimate, Estimator } from '../performance/estimate.ts';
 import { baselineFloats } from '../performance/estimate.ts';
 import type { LoadSeries } from '../performance/load-series.ts';
 import type { Candidate } from './methods.ts';
@@ -16,6 +16,8 @@ export type Measured = {
   readonly candidate: Candidate;
   readonly occasions: readonly Occasion[];
   readonly homes: number;
+  /** Length of an interval. */
+  readonly minutes: number;
   /** Intervals of the longest window. */
   readonly width: number;
   /** `ok`, or the word that says why there is no figure. */
@@ -25,20 +27,23 @@ export type Measured = {
   readonly adjusted: Uint8Array;
   readonly settled: Uint8Array;
   readonly missing: Uint8Array;
-  /** Exact delivered energy of the settled intervals, Wh. */
+  /** Exact Σ (baseline − metered) of the intervals that were read, Wh. */
   readonly delivered: Float64Array;
   readonly denominator: Float64Array;
   /** Where a double holds it not. */
   readonly exact: ReadonlyMap<number, Rational>;
+  /** Of each cell the baseline as it was made; null without one, and where nobody asked to keep it. */
+  readonly made: readonly (BaselineWh | null)[];
 };
 
-/** Asks a method for every baseline there can be. */
+/** Asks a method for every baseline there can be. Millions of exact intervals are kept only where `keep` says that somebody looks at them. */
 export function measure(
   estimate: Estimator,
   candidate: Candidate,
   occasions: readonly Occasion[],
   series: readonly LoadSeries[],
   calendar: AreaCalendar,
+  keep: boolean,
 ): Measured {
   const homes = series.length;
   const minutes = series[0]?.minutes ?? 30;
@@ -48,7 +53,8 @@ export function measure(
   );
   const cells = occasions.length * homes;
   const status = new Array<string>(cells);
-  const made = {
+  const made = new Array<BaselineWh | null>(cells).fill(null);
+  const columns = {
     ...{ baseline: new Float64Array(cells * width).fill(Number.NaN), actual: new Float64Array(cells * width).fill(Number.NaN) },
     ...{ adjusted: new Uint8Array(cells), settled: new Uint8Array(cells), missing: new Uint8Array(cells) },
     ...{ delivered: new Float64Array(cells), denominator: new Float64Array(cells).fill(1) },
@@ -60,22 +66,25 @@ export function measure(
     estimate(candidate.spec, series, calendar, event).forEach((found, h) => {
       const cell = o * homes + h;
       found.actualWh.forEach((wh, slot) => {
-        if (wh !== null) made.actual[cell * width + slot] = wh;
+        if (wh !== null) columns.actual[cell * width + slot] = wh;
       });
       const settled = found.actualWh.filter((wh) => wh !== null).length;
       status[cell] = found.baseline && settled === 0 ? 'event_day_missing' : found.quality.status;
-      made.settled[cell] = settled;
-      made.missing[cell] = found.actualWh.length - settled;
+      columns.settled[cell] = settled;
+      columns.missing[cell] = found.actualWh.length - settled;
       if (!found.baseline || settled === 0) return;
-      made.baseline.set(baselineFloats(found.baseline), cell * width);
-      if (adjusts) made.adjusted[cell] = adjustmentOf(found);
+      if (keep) made[cell] = found.baseline;
+      columns.baseline.set(baselineFloats(found.baseline), cell * width);
+      if (adjusts) columns.adjusted[cell] = adjustmentOf(found);
       const energy = deliveredOf(found);
-      made.delivered[cell] = Number(energy.num);
-      made.denominator[cell] = Number(energy.den);
-      if (!Number.isSafeInteger(made.delivered[cell]) || !Number.isSafeInteger(made.denominator[cell])) exact.set(cell, energy);
+      const { num, den } = energy;
+      columns.delivered[cell] = Number(num);
+      columns.denominator[cell] = Number(den);
+      if (!Number.isSafeInteger(columns.delivered[cell]) || !Number.isSafeInteger(columns.denominator[cell]))
+        exact.set(cell, energy);
     });
   });
-  return { candidate, occasions, homes, width, status, exact, ...made };
+  return { candidate, occasions, homes, width, status, exact, made, minutes, ...columns };
 }
 
 const mayAdjust = ({ spec }: Candidate): boolean =>
@@ -90,15 +99,19 @@ function adjustmentOf({ evidence }: Estimate): number {
 
 const MILLION = 1_000_000;
 
-/** Σ (baseline − metered) over the intervals that were read. What a fit in doubles gave is taken to the millionth of a Wh. */
+/** A baseline over one denominator; what a fit in doubles gave is taken to the millionth of a Wh. */
+export const exactBaseline = (baseline: BaselineWh): { readonly numerators: readonly bigint[]; readonly denominator: bigint } =>
+  baseline.kind === 'exact'
+    ? baseline
+    : { numerators: baseline.wh.map((wh) => BigInt(Math.round(wh * MILLION))), denominator: BigInt(MILLION) };
+
+/** Σ (baseline − metered) over the intervals that were read. */
 function deliveredOf({ baseline, actualWh }: Estimate): Rational {
   if (baseline === null) return ZERO;
-  const floats = baseline.kind === 'float';
-  const den = floats ? BigInt(MILLION) : baseline.denominator;
+  const { numerators, denominator } = exactBaseline(baseline);
   let num = 0n;
   actualWh.forEach((wh, slot) => {
-    if (wh === null) return;
-    num += (floats ? BigInt(Math.round(baseline.wh[slot]! * MILLION)) : baseline.numerators[slot]!) - BigInt(wh) * den;
+    if (wh !== null) num += numerators[slot]! - BigInt(wh) * denominator;
   });
-  return rational(num, den);
+  return rational(num, denominator);
 }

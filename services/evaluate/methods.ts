@@ -2,6 +2,7 @@ import { type MethodPreset, methodPreset, methodPresets } from '../domain/method
 import { invalid } from '../domain/outcome.ts';
 import type { MethodSpec } from '../performance/estimate.ts';
 import { presetMethod } from '../performance/family-answer.ts';
+import type { Quantity } from '../performance/spec.ts';
 import { CALTRACK } from '../performance/time-of-week.ts';
 
 /** A method to be judged, and what it says. */
@@ -57,26 +58,35 @@ export const USUAL: readonly string[] = [
 /** Beside them where the weather is known. */
 export const WITH_WEATHER: readonly string[] = ['caiso-weather-matching', DEGREE_HOURS];
 
-/** Methods by name, on readings of `minutes`. Throws Refusal for a name that is none, and for one that needs a temperature where there is none. */
-export function candidatesOf(names: readonly string[], minutes: number, weather: boolean): Candidate[] {
+/**
+ * Methods by name, on readings of `minutes`, of one register; `own` beside them. Throws Refusal for a name that is none, and for one that needs a temperature
+ * where there is none.
+ */
+export function candidatesOf(
+  names: readonly string[],
+  minutes: number,
+  weather: boolean,
+  { quantity, own }: { readonly quantity: Quantity; readonly own: Candidate | null } = { quantity: 'import', own: null },
+): Candidate[] {
   const known = methodNames();
   return [...new Set(names)].map((name) => {
+    if (own && name === own.name) return own;
     if (!known.includes(name)) throw invalid('usage', `there is no method ${name}; --methods takes any of ${known.join(', ')}`);
     const preset = plainMethods.find((one) => one.name === name) ?? methodPreset(name);
     if (!weather && (!preset || looksAtWeather(preset)))
       throw invalid('usage', `${name} looks at the weather: give --temperature FILE, or leave it out of --methods`);
-    if (preset) return { name, says: preset.says, spec: presetMethod(preset, minutes) };
-    return name === DEGREE_HOURS ? degreeHours : timeOfWeek;
+    if (preset) return { name, says: preset.says, spec: presetMethod(preset, minutes, { quantity }) };
+    return name === DEGREE_HOURS ? degreeHours(quantity) : timeOfWeek(quantity);
   });
 }
 
-const degreeHours: Candidate = {
+const degreeHours = (quantity: Quantity): Candidate => ({
   name: DEGREE_HOURS,
   says: 'a line by degree-hours above 24 and below 18 °C for each interval, over 90 days',
   spec: {
     ...{
       kind: 'degree_hours',
-      quantity: 'import',
+      quantity,
       dayType: 'weekday_vs_nonworking',
       minGapDays: 1,
       lookbackDays: LONG,
@@ -84,11 +94,11 @@ const degreeHours: Candidate = {
     },
     ...{ unit: 'C', cooling: 24_000, heating: 18_000 },
   },
-};
-const timeOfWeek: Candidate = {
+});
+const timeOfWeek = (quantity: Quantity): Candidate => ({
   name: TIME_OF_WEEK,
   says: 'time of week and temperature, CalTRACK 2.0 hourly, over a year',
   spec: {
-    ...{ kind: 'time_of_week', quantity: 'import', minGapDays: 1, lookbackDays: 365, minDays: 30, floorZero: true, ...CALTRACK },
+    ...{ kind: 'time_of_week', quantity, minGapDays: 1, lookbackDays: 365, minDays: 30, floorZero: true, ...CALTRACK },
   },
-};
+});

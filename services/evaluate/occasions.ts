@@ -60,6 +60,44 @@ export function placebos(series: readonly LoadSeries[], input: PlaceboInput): Oc
   }));
 }
 
+const MOST_APART = 28;
+const AROUND = 4;
+
+/**
+ * The hours of each event on the quiet days nearest to it: at most four of its kind (working or not) within four weeks. What a method sees
+ * there, where nothing happened, is its bias at those hours and that season.
+ */
+export function quietHours(
+  events: readonly Occasion[],
+  input: Omit<PlaceboInput, 'hours' | 'everyDay' | 'noticeMinutes'>,
+): { occasions: Occasion[]; around: number[][] } {
+  const { zone, holidays, eventDays, from, to } = input;
+  const occasions: Occasion[] = [];
+  const placeOf = new Map<string, number>();
+  const around = events.map(({ day, event: { window, noticeAt } }) => {
+    const working = isWorkingDay(day, holidays, zone);
+    const apart = Array.from({ length: 2 * MOST_APART }, (_, i) => (i % 2 === 0 ? -1 : 1) * (1 + (i >> 1)));
+    const quiet = apart
+      .map((days) => zone.plus(day, days))
+      .filter(
+        (other) => other >= from && other <= to && !eventDays.has(other) && isWorkingDay(other, holidays, zone) === working,
+      );
+    return quiet.slice(0, AROUND).map((other) => {
+      const start = zone.startOf(other) + window.start - zone.startOf(day);
+      const known = placeOf.get(`${start} ${window.end - window.start}`);
+      if (known !== undefined) return known;
+      placeOf.set(`${start} ${window.end - window.start}`, occasions.length);
+      const hours = { start, end: start + window.end - window.start };
+      occasions.push({
+        ...{ day: other, name: '', sort: '', kind: 'ordinary' },
+        event: { window: hours, noticeAt: noticeAt + start - window.start },
+      });
+      return occasions.length - 1;
+    });
+  });
+  return { occasions, around };
+}
+
 export const eventOf = (window: Interval, noticeMinutes: number): EventWindow => ({
   window,
   noticeAt: window.start - noticeMinutes * MINUTE,

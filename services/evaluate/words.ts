@@ -7,6 +7,9 @@ export const percent = (share: number | null): string => (share === null ? '–'
 const bare = (share: number): string => (Math.abs(share) * 100).toFixed(1);
 export const ranged = (range: Ranged | null): string =>
   range === null ? '–' : `${signed(range.value)} (${signed(range.low)} … ${signed(range.high)})`;
+/** Of what cannot be negative. */
+export const rangedShare = (range: Ranged | null): string =>
+  range === null ? '–' : `${percent(range.value)} (${percent(range.low)} … ${percent(range.high)})`;
 export const kwh = (wh: number): string => `${Math.round(wh / 1000).toLocaleString('en-IN')} kWh`;
 export const money = (micros: number): string => rupees(BigInt(Math.round(micros)));
 /** Names carry a digit that orders them. */

@@ -160,6 +160,7 @@ describe('columns of points', () => {
     [{ netting: 'NET_INTERVAL' }, /netting NET_INTERVAL/],
     [{ floorZero: false }, /floor/],
     [{ deliveredCapOfBaseline: { num: '1', den: '1' } }, /cap/],
+    [{ deliveredCapOfCommitted: { num: '1', den: '1' } }, /cap/],
     [{ pay: [{ availability: { microsPerKwHour: '1' } }] }, /AVAILABILITY/],
     [{ pay: [{ energy: { microsPerKwh: { values: ['1', '2'] } } }] }, /interval/],
     [{ holdout: { pay: 'COHORT_AVERAGE' } }, /holdout/],

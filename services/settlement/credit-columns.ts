@@ -23,7 +23,7 @@ export type PlainTerms = {
 export function plainTerms(terms: PayTerms, day: CivilDay): PlainTerms | string {
   if (terms.netting !== 'NET_EVENT' && terms.netting !== 'NET_PORTFOLIO') return `netting ${terms.netting}`;
   if (!terms.floorZero) return 'no floor at zero';
-  if (terms.capOfBaseline !== null) return 'a cap of delivered energy';
+  if (terms.capOfBaseline !== null || terms.capOfCommitted !== null) return 'a cap of delivered energy';
   if (terms.holdoutPay !== 'NOTHING') return 'pay for the holdout';
   const energy = terms.pay.filter((pay) => pay.kind === 'ENERGY');
   const taking = terms.pay.filter((pay) => pay.kind === 'PARTICIPATION');
@@ -210,7 +210,7 @@ export function creditColumns(
     made.creditedWh[m] = wh.rounded;
     made.micros[m] = total;
     split(total, terms.shares, cohort.aggregated[m] === 1, made, m);
-    made.paise[m] = Number(paise(BigInt(made.consumer[m]!)));
+    made.paise[m] = paiseOf(made.consumer[m]!);
   }
   return { ...made, wouldBe };
 }
@@ -267,6 +267,9 @@ function takingPart(
   if (!participation || settled[m] === 0 || (participation.deliveredOnly && !paidForEnergy)) return 0;
   return optOuts[m]! > participation.freeOptOuts ? 0 : participation.micros;
 }
+
+/** As `paise`, of what is not negative: below ₹9,000 no quotient of doubles rounds across an integer. */
+const paiseOf = (micros: number): number => (micros > 9e9 ? Number(paise(BigInt(micros))) : Math.floor((micros + 5000) / 10_000));
 
 /** As `share`, for a credit that is not negative: floors, then one unit each to the largest remainders, ties in the order of the parties. */
 function split(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { readQuestion } from '../../services/evaluate/evaluate-cli.ts';
 import { evaluate } from '../../services/evaluate/evaluation.ts';
+import { readQuestion } from '../../services/evaluate/question-cli.ts';
 import { coreBytes } from '../../services/performance/core-file.ts';
 import { estimator } from '../../services/performance/estimate.ts';
 import { loadKernel } from '../../services/performance/kernel.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { presets } from '../catalogue/presets.ts';
 import { zoneDays } from '../host/zone.ts';
 import { coreBytes } from '../performance/core-file.ts';
 import { estimator } from '../performance/estimate.ts';
@@ -134,6 +135,41 @@ describe('homes whose answer is known', () => {
     expect(method.events).toEqual([{ event: 'E1', day, sort: 'High', wh: 1500, micros: 11_000_000 }]);
     expect(method.all.falseWh).toBe(0);
     expect(method.ofEventPay.energy!.value).toBe(0);
+  });
+
+  test('taking more is paid where the terms pay for that, and taking less is not', () => {
+    const day = '2026-05-06';
+    const at = (Date.parse(day) - Date.parse(FIRST)) / 86_400_000;
+    const series = [1500, 750].map((wh, h) => home(`H${h}`, (d, slot) => (d === at && inWindow(slot) ? wh : 1000)));
+    const marked = series.map((one) => ({ ...one, marks: new Map([[day, ['event' as const]]]) }));
+    const event: Occasion = { day, event: eventOf(windowOn(day, HOURS, zone), 120), kind: 'event', name: 'E1', sort: '' };
+    const pays = (preset: string) => {
+      const base = question(marked, { categories: ['more', 'less'], events: [event], terms: [presetTerms(preset)] });
+      const found = evaluate({ ...base, placebos: base.placebos.filter((one) => one.day !== day) }, estimate);
+      return named(found, '10of10').responses.map(({ response, paidWh }) => [response!.value, paidWh]);
+    };
+    expect(pays('absorb-solar')).toEqual([[-0.25, 0], [0.5, 3000]]); // biome-ignore format: one line
+    expect(pays('residential-10of10')).toEqual([[0.25, 1500], [-0.5, 0]]); // biome-ignore format: one line
+  });
+
+  test('every preset of the catalogue can be judged, its own baseline among the methods, several side by side', () => {
+    const swing = [1, -1].map((sign) => home(`H${sign}`, (d, slot) => (inWindow(slot) ? 1000 + sign * 100 * (d % 3) : 400)));
+    for (const { name } of presets) {
+      const terms = [presetTerms(name)];
+      const found = evaluate(question(swing, { terms, candidates: candidatesOf(['terms'], 30, false, terms[0]) }), estimate);
+      const [method] = found.methods;
+      expect([name, method!.all.coverage], name).toEqual([name, 1]);
+      expect(Number.isFinite(method!.all.falseMicros), name).toBe(true);
+      expect(method!.all.falseCredit!.value, name).toBeGreaterThanOrEqual(0);
+    }
+    const two = ['residential-10of10', 'deg-uc1-compatible'].map(presetTerms);
+    const { under, all } = evaluate(question(swing, { terms: two }), estimate).methods[0]!;
+    expect(under.map((one) => one.terms)).toEqual(['residential-10of10', 'deg-uc1-compatible']);
+    expect(under[0]!.figures).toEqual(all);
+    // Each interval clamped, and nothing reconciled: paid for what the portfolio never delivered.
+    expect([under[0]!.figures.falseWh, under[1]!.figures.falseWh > 0]).toEqual([0, true]);
+    // What DEG's penalties would take from those who did nothing.
+    expect(under[1]!.figures.penaltyMicros).toBeGreaterThan(0);
   });
 
   test('a stuck meter is named', () => {

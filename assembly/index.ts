@@ -107,6 +107,7 @@ export {
   TOWT_WEIGHT, towtColumn, towtFit, towtPredict,
 } from './towt';
 export { batch } from './batch';
+export { CHECKSUMS_MOST, checksumPlace, checksums } from './checksum';
 export { hashPlace, hashRows, treeRoot } from './sha256';
 export {
   BATCH_ACTUAL, BATCH_ACTUAL_TOTAL, BATCH_BASELINE_TOTAL, BATCH_BASELINE_TOTAL_WH, BATCH_BASELINE_WH, BATCH_COLUMNS, BATCH_DELIVERED_TOTAL,

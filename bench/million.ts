@@ -24,8 +24,8 @@ export async function millionMeters(
   shape: { readonly meters: number; readonly days: number; readonly from: number },
   passes: number,
 ): Promise<{ readonly clock: number; readonly processor: number }[]> {
-  const { batch } = await loadKernel(coreBytes());
-  const days = openDays(root);
+  const { batch, columnSums } = await loadKernel(coreBytes());
+  const days = openDays(root, columnSums);
   const history = shape.days - 1;
   const door = batch.open({
     ...{ meters: shape.meters, days: history, eventSlots: EVENT_SLOTS, windowSlots: WINDOW_SLOTS, width: 2 },

@@ -1,12 +1,13 @@
 import { type Checksum, crc32, crc32c } from './crc.ts';
 import type { Instant } from './interval.ts';
+import { xxh32 } from './xxh32.ts';
 import type { CivilDay } from './zone.ts';
 
 /**
  * A tile holds what one version says about the readings of one shard on one civil day. Little-endian throughout:
  *
  *     0  8  magic "LACHTILE"           40 u32 slots of the day
- *     8 u16 format: 1 or 2             44 u32 meters M: ordinals 0 … M−1
+ *     8 u16 format: 1, 2, 3            44 u32 meters M: ordinals 0 … M−1
  *    10  u8 kind: 0 base, 1 delta      48 u32 version, from 1
  *    11  u8 width of a value: 2 or 4   52 u32 entries (base: qualities that are not VALID; delta: statements)
  *    12 u32 shard                      56 i64 known_at, ms UTC
@@ -20,8 +21,8 @@ import type { CivilDay } from './zone.ts';
  * sentinel for missing; then qualities {u16 slot, u8 quality, u8 0, u32 ordinal}. One section of a delta: statements
  * {u16 slot, u8 quality, u8 0, u32 ordinal, i32 import, i32 export}, in (slot, ordinal) order.
  *
- * The formats differ in their checksums alone: CRC-32C in format 1, in format 2 the CRC-32 of gzip, which zlib computes at the pace of
- * memory: a reader checks each column it fetches. What is written is format 2; both are read.
+ * The formats differ in their checksums alone: CRC-32C in format 1, the CRC-32 of gzip in format 2, XXH32 in format 3, which the core
+ * computes faster than a column is read: a reader checks each column it fetches. What is written is format 3; all are read.
  *
  * Base and delta mean the same, a set of statements: a missing value says nothing about its register, except that quality REJECTED
  * withdraws the slot. Versions are laid over one another in (known_at, version) order, so a version may arrive late.
@@ -44,7 +45,7 @@ export type TileHeader = {
   /** Of the whole file, bytes. */
   readonly length: number;
 };
-export type TileFormat = 1 | 2;
+export type TileFormat = 1 | 2 | 3;
 /** What the writer says; the rest of the header follows from the values. */
 export type TileName = Omit<TileHeader, 'format' | 'kind' | 'width' | 'hasExport' | 'entries' | 'length'>;
 
@@ -52,7 +53,9 @@ export type TileRegister = 'import' | 'export';
 
 const MAGIC = 'LACHTILE';
 export const TILE_HEADER_BYTES = 96;
-export const CHECKSUM: Readonly<Record<TileFormat, Checksum>> = { 1: crc32c, 2: crc32 };
+/** What is written first. */
+export const TILE_FORMATS: readonly TileFormat[] = [3, 2, 1];
+export const CHECKSUM: Readonly<Record<TileFormat, Checksum>> = { 1: crc32c, 2: crc32, 3: xxh32 };
 
 export class TileError extends Error {
   constructor(tile: string, why: string) {
@@ -67,8 +70,9 @@ export function decodeHeader(bytes: Uint8Array, tile = ''): TileHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));
   if (text(0, 8) !== MAGIC) throw new TileError(tile, 'not a tile');
-  const format = view.getUint16(8, true);
-  if (format !== 1 && format !== 2) throw new TileError(tile, `format ${format}; this reader knows 1 and 2`);
+  const format = TILE_FORMATS.find((known) => known === view.getUint16(8, true));
+  if (format === undefined)
+    throw new TileError(tile, `format ${view.getUint16(8, true)}; this reader knows ${TILE_FORMATS.toReversed().join(', ')}`);
   if (CHECKSUM[format](bytes.subarray(0, 92)) !== view.getUint32(92, true))
     throw new TileError(tile, 'checksum of the header is wrong');
   return {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import xxhash from 'xxhash-wasm';
 import { crc32, crc32c } from './crc.ts';
 import {
   applyTile,
@@ -18,6 +19,7 @@ import {
   type Tile,
   type TileName,
 } from './tile.ts';
+import { xxh32 } from './xxh32.ts';
 
 const named = (over: Partial<TileName> = {}): TileName => ({
   shard: 3,
@@ -158,23 +160,34 @@ describe('a tile', () => {
     expect([...decodeTile(base.subarray(3), 'x').column('import', 1)]).toEqual([MISSING, MISSING, 70_000]);
   });
 
-  it('of format 1 still reads, and differs from one of format 2 in its checksums only', () => {
+  // As written by what came before the format after it.
+  it.each([
+    [1, '2018e93234da62d764d759b0afb121d30698939e9c8563c8e067d146b4f70e51'],
+    [2, 'bcb8a6ce400a90bb23ba9e48e9246e145c47b2fd3e147c98965813325aa5bb3b'],
+  ] as const)('of format %i still reads, and differs from one of today in its checksums only', (format, digest) => {
     const columns = emptyColumns(4, 3);
     for (let at = 0; at < 12; at++) state(columns, at, at * 7, MISSING, at === 5 ? 4 : 1);
-    const [first, second] = [encodeBase(named(), columns, 1), encodeBase(named(), columns)];
-    expect([decodeTile(first).header.format, decodeTile(second).header.format]).toEqual([1, 2]);
-    expect(foldTiles([decodeTile(first)])).toEqual(foldTiles([decodeTile(second)]));
-    expect(first.subarray(columnOffset(decodeTile(first).header, 'import', 0))).toEqual(
-      second.subarray(columnOffset(decodeTile(second).header, 'import', 0)),
+    const [old, today] = [encodeBase(named(), columns, format), encodeBase(named(), columns)];
+    expect([decodeTile(old).header.format, decodeTile(today).header.format]).toEqual([format, 3]);
+    expect(foldTiles([decodeTile(old)])).toEqual(foldTiles([decodeTile(today)]));
+    expect(old.subarray(columnOffset(decodeTile(old).header, 'import', 0))).toEqual(
+      today.subarray(columnOffset(decodeTile(today).header, 'import', 0)),
     );
-    // As written by what came before format 2.
-    expect(createHash('sha256').update(first).digest('hex')).toBe(
-      '2018e93234da62d764d759b0afb121d30698939e9c8563c8e067d146b4f70e51',
-    );
+    expect(createHash('sha256').update(old).digest('hex')).toBe(digest);
   });
 
   it('has the CRC-32 that zlib computes', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => crc32(bytes) === zlibCrc32(bytes)));
+  });
+
+  it('has the XXH32 that the xxHash library computes', async () => {
+    const { h32Raw } = await xxhash();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(7), (bytes, skip) => {
+        const some = bytes.subarray(Math.min(skip, bytes.length));
+        return xxh32(some) === h32Raw(some) >>> 0;
+      }),
+    );
   });
 
   it('has the CRC32C of RFC 3720', () => {

@@ -6,6 +6,7 @@ import {
   sealed,
   sectionCount,
   sectionsOf,
+  TILE_FORMATS,
   TILE_HEADER_BYTES,
   TileError,
   type TileFormat,
@@ -45,7 +46,7 @@ export type Tile = {
 /** The sentinel of every i32 column here, on the wire and in memory. */
 export const MISSING = -2147483648;
 const MISSING_16 = -32768;
-const FORMAT: TileFormat = 2;
+const FORMAT: TileFormat = TILE_FORMATS[0]!;
 const VALID = 1;
 const REJECTED = 5;
 

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { grouped } from '../domain/grouped.ts';
 import { MINUTE } from '../domain/interval.ts';
 import { decodeTile, type Tile, TileError } from '../domain/tile.ts';
+import { TILE_FORMATS } from '../domain/tile-layout.ts';
 import { sha256Hex } from '../host/ids.ts';
 import type { Influx } from './influx-store.ts';
 import { pointsOf, type RecordPoint, tileFrom } from './record.ts';
@@ -205,7 +206,7 @@ function rebuilt(row: TileRow, found: readonly string[][]): Uint8Array {
   });
   let digest = '';
   // The record says what a version says, not in which format its file was written: its row's digest knows.
-  for (const format of [2, 1] as const) {
+  for (const format of TILE_FORMATS) {
     let bytes: Uint8Array;
     try {
       bytes = tileFrom(row, points, format);

@@ -1,11 +1,10 @@
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { decodeTile, type Tile, TileError } from '../domain/tile.ts';
-import { CHECKSUM } from '../domain/tile-layout.ts';
 import type { CivilDay } from '../domain/zone.ts';
+import { CHECKSUMS } from '../host/checksums.ts';
 import { sha256Hex } from '../host/ids.ts';
 import type { Database, Queryable, Tx } from '../host/room.ts';
 import { stateRows } from './fold.ts';
@@ -183,7 +182,7 @@ export function tileFiles(folder: string): TileFiles {
         return found.tile;
       }
       const bytes = await readFile(join(folder, path));
-      const tile = decodeTile(bytes, path, { ...CHECKSUM, 2: crc32 });
+      const tile = decodeTile(bytes, path, CHECKSUMS);
       const content = sha256Hex(bytes);
       if (content !== digest) throw new TileError(path, `has SHA-256 ${content}, its row says ${digest}`);
       kept.set(path, { tile, bytes: bytes.length });

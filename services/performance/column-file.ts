@@ -1,9 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { decodeTile, MISSING, type Statements } from '../domain/tile.ts';
 import {
-  CHECKSUM,
   columnOffset,
   decodeHeader,
   sectionCount,
@@ -13,6 +11,8 @@ import {
   type TileHeader,
   type TileRegister,
 } from '../domain/tile-layout.ts';
+import { CHECKSUMS } from '../host/checksums.ts';
+import type { ColumnSums } from './column-sums.ts';
 
 /** What metering says of one version: where it lies below the folder of tiles, and what it must be. */
 export type VersionName = {
@@ -66,13 +66,17 @@ const OPEN_MOST = 4096;
 const MISSING_16 = -32768;
 const VALID = 1;
 const REJECTED = 5;
-const CHECKSUMS = { ...CHECKSUM, 2: crc32 };
 
 /** When a column is held against its checksum: the first time this process fetches it, or, to measure what that costs, always or never. */
 export type Check = 'first' | 'always' | 'never';
+type Checks = { readonly sums: ColumnSums; readonly check: Check };
 
-/** Versions never change: what was once opened and checked stays so. */
-export function openDays(root: string, check: Check = 'first'): DayFiles {
+/**
+ * Versions never change: what was once opened and checked stays so. `sums`: the core's checksums, for columns that are read into its
+ * memory; those read elsewhere are summed up here.
+ */
+export function openDays(root: string, sums: ColumnSums = () => null, check: Check = 'first'): DayFiles {
+  const checks: Checks = { sums, check };
   const files = new Map<string, OpenTile>();
   const folder = resolve(root) + sep;
   const tileOf = (name: VersionName): OpenTile => {
@@ -97,7 +101,7 @@ export function openDays(root: string, check: Check = 'first'): DayFiles {
         closeSync(fd);
         files.delete(path);
       }
-      return dayOf(versions.map(tileOf), check);
+      return dayOf(versions.map(tileOf), checks);
     },
     close: () => {
       for (const { fd } of files.values()) closeSync(fd);
@@ -106,7 +110,7 @@ export function openDays(root: string, check: Check = 'first'): DayFiles {
   };
 }
 
-function dayOf(tiles: readonly OpenTile[], check: Check): DayFile {
+function dayOf(tiles: readonly OpenTile[], checks: Checks): DayFile {
   const { shard, day, dayStart, intervalMinutes, slots } = tiles[0]!.header;
   const meters = tiles.reduce((most, { header }) => Math.max(most, header.meters), 0);
   const narrow = tiles.every(({ header, statements }) => (header.kind === 'base' ? header.width === 2 : isNarrow(statements)));
@@ -121,8 +125,8 @@ function dayOf(tiles: readonly OpenTile[], check: Check): DayFile {
       if (into.BYTES_PER_ELEMENT < width) throw new RangeError(`${day} of shard ${shard} has values beyond i16`);
       tiles.forEach((tile, i) => {
         if (tile.header.kind === 'base') {
-          if (i === 0 && tile.header.meters === meters) fetch(tile, register, from, to, into, check);
-          else overlay(tile, { register, from, to, into, meters, blank: i === 0 }, check);
+          if (i === 0 && tile.header.meters === meters) fetch(tile, register, from, to, into, checks);
+          else overlay(tile, { register, from, to, into, meters, blank: i === 0 }, checks);
         } else if (i === 0) into.fill(sentinelOf(into));
         applyStatements(tile, { register, from, to, into, meters });
       });
@@ -131,7 +135,7 @@ function dayOf(tiles: readonly OpenTile[], check: Check): DayFile {
       const found = new Map<number, number>();
       tiles.forEach((tile, i) => {
         const base = tile.header.kind === 'base';
-        if (base && i > 0) forgetWhereSaid(tile, from, to, found, meters, check);
+        if (base && i > 0) forgetWhereSaid(tile, from, to, found, meters, checks);
         const { slot, ordinal, importWh, exportWh, quality } = tile.statements;
         for (let k = firstAt(slot, from); k < slot.length && slot[k]! < to; k++) {
           const at = slot[k]! * meters + ordinal[k]!;
@@ -182,7 +186,7 @@ function openTile(path: string, name: VersionName): OpenTile {
 }
 
 /** One contiguous read of a base's columns, widened in place where i32 is asked of i16. */
-function fetch(tile: OpenTile, register: TileRegister, from: number, to: number, into: Column, check: Check): void {
+function fetch(tile: OpenTile, register: TileRegister, from: number, to: number, into: Column, checks: Checks): void {
   const { header, fd, path } = tile;
   if (register === 'export' && !header.hasExport) {
     into.fill(sentinelOf(into));
@@ -195,19 +199,23 @@ function fetch(tile: OpenTile, register: TileRegister, from: number, to: number,
     tile.damaged = true;
     throw new TileError(path, 'torn: it ends inside its columns');
   }
-  if (check !== 'never') checkColumns(tile, register, from, bytes, check);
+  if (checks.check !== 'never') checkColumns(tile, register, from, bytes, checks);
   if (into.BYTES_PER_ELEMENT === header.width) return;
   const narrow = new Int16Array(bytes.buffer, bytes.byteOffset, into.length);
   for (let i = 0; i < narrow.length; i++) into[i] = narrow[i] === MISSING_16 ? MISSING : narrow[i]!;
 }
 
-function checkColumns(tile: OpenTile, register: TileRegister, from: number, bytes: Uint8Array, check: Check): void {
+function checkColumns(tile: OpenTile, register: TileRegister, from: number, bytes: Uint8Array, { sums, check }: Checks): void {
   const { header, table, checked, path } = tile;
   const size = header.meters * header.width;
   const first = (register === 'export' ? header.slots : 0) + from;
-  for (let i = 0; i * size < bytes.length; i++) {
+  const end = first + bytes.length / size;
+  if (check === 'first' && allSet(checked, first, end)) return;
+  const found = header.format === 3 ? sums(bytes, size) : null;
+  for (let i = 0; first + i < end; i++) {
     if (checked[first + i] === 1 && check === 'first') continue;
-    if (CHECKSUMS[header.format](bytes.subarray(i * size, (i + 1) * size)) !== table[first + i]) {
+    const sum = found ? found[i] : CHECKSUMS[header.format](bytes.subarray(i * size, (i + 1) * size));
+    if (sum !== table[first + i]) {
       tile.damaged = true;
       throw new TileError(path, `checksum of section ${first + i} is wrong`);
     }
@@ -215,15 +223,20 @@ function checkColumns(tile: OpenTile, register: TileRegister, from: number, byte
   }
 }
 
+function allSet(flags: Uint8Array, from: number, to: number): boolean {
+  for (let i = from; i < to; i++) if (flags[i] !== 1) return false;
+  return true;
+}
+
 type Target = { register: TileRegister; from: number; to: number; into: Column; meters: number };
 
 /** A base of fewer meters, or one that lies over another: what it says replaces, what it does not say leaves. */
-function overlay(tile: OpenTile, { register, from, to, into, meters, blank }: Target & { blank: boolean }, check: Check): void {
+function overlay(tile: OpenTile, { register, from, to, into, meters, blank }: Target & { blank: boolean }, checks: Checks): void {
   const missing = sentinelOf(into);
   if (blank) into.fill(missing);
   const own = tile.header.meters;
   const said = into instanceof Int16Array ? new Int16Array((to - from) * own) : new Int32Array((to - from) * own);
-  fetch(tile, register, from, to, said, check);
+  fetch(tile, register, from, to, said, checks);
   for (let slot = 0; slot < to - from; slot++)
     for (let ordinal = 0; ordinal < own; ordinal++) {
       const value = said[slot * own + ordinal]!;
@@ -249,12 +262,12 @@ function forgetWhereSaid(
   to: number,
   found: Map<number, number>,
   meters: number,
-  check: Check,
+  checks: Checks,
 ): void {
   const own = tile.header.meters;
   for (const register of ['import', 'export'] as const) {
     const said = new Int32Array((to - from) * own);
-    fetch(tile, register, from, to, said, check);
+    fetch(tile, register, from, to, said, checks);
     for (const at of found.keys()) {
       const [slot, ordinal] = [Math.floor(at / meters), at % meters];
       if (ordinal < own && said[(slot - from) * own + ordinal] !== MISSING) found.delete(at);

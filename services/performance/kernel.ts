@@ -1,7 +1,8 @@
 import { type Rational, rational } from '../domain/rational.ts';
 import { type BatchCore, type BatchKernel, batchKernel } from './batch.ts';
+import { type ColumnSums, columnSums, type SumsCore } from './column-sums.ts';
 import { type ControlCore, type ControlKernel, controlKernel } from './control-kernel.ts';
-import { DIRECTION, KIND, SELECT } from './core-words.ts';
+import { coreTerms } from './core-words.ts';
 import { type FamilyCore, type FamilyInput, matchDays } from './family-kernel.ts';
 import { type HashCore, type HashKernel, hashKernel } from './hash-kernel.ts';
 import { type SessionCore, type SessionKernel, sessionKernel } from './session-kernel.ts';
@@ -23,6 +24,7 @@ export type Kernel = {
   readonly weather: WeatherKernel;
   readonly sessions: SessionKernel;
   readonly hashes: HashKernel;
+  readonly columnSums: ColumnSums;
   readonly control: ControlKernel;
 };
 
@@ -142,7 +144,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const bytes = Uint8Array.from(core); // what is hashed is what runs, whatever the caller does to its own copy
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', bytes));
   const { instance } = await WebAssembly.instantiate(bytes, {});
-  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore & ControlCore & HashCore;
+  const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore & ControlCore & HashCore & SumsCore;
   return {
     sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
     bytes,
@@ -153,6 +155,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
     sessions: sessionKernel(exports),
     control: controlKernel(exports),
     hashes: hashKernel(exports),
+    columnSums: columnSums(exports),
   };
 }
 
@@ -283,28 +286,6 @@ function meterResult(columns: Omit<Estimates, 'at'>, input: EstimateInput, m: nu
     baselineWh: slots.map((lane) => columns.baselineWh[lane]!),
     deliveredWh: slots.map((lane) => (gap(lane) ? null : columns.deliveredWh[lane]!)),
   };
-}
-
-/** The spec as the core's arguments, in its order; denominator 0 = not set. */
-function coreTerms(spec: DayMatchingSpec): number[] {
-  const { adjustment } = spec;
-  const pair = (f: { num: number; den: number } | null) => (f ? [f.num, f.den] : [0, 0]);
-  const terms = [
-    ...[SELECT[spec.select], spec.x, spec.y, spec.minDays, ...pair(spec.lowUsage)],
-    ...[
-      KIND[adjustment.kind],
-      DIRECTION[adjustment.direction],
-      ...pair(adjustment.lo),
-      ...pair(adjustment.hi),
-      ...pair(adjustment.cap),
-    ],
-    ...[spec.floorZero ? 1 : 0, spec.direction === 'increase' ? 1 : 0],
-  ];
-  demand(
-    terms.every((term) => Number.isInteger(term) && Math.abs(term) <= 2 ** 30),
-    'the spec is not made of integers up to 2^30',
-  );
-  return terms;
 }
 
 /** Lanes [first, first + width) of a column into the arena. */

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
-import { crc32 } from 'node:zlib';
 import type { Tile as TileName } from '../../gen/lachak/v1/metering_pb.ts';
 import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import { decodeTile, foldTiles, type Tile, TileError } from '../domain/tile.ts';
-import { CHECKSUM } from '../domain/tile-layout.ts';
+import { CHECKSUMS } from '../host/checksums.ts';
 import type { Sheet, Sheets } from './stitch.ts';
 
 /**
@@ -21,7 +20,18 @@ export async function openSheets(root: string, names: readonly TileName[]): Prom
     const { intervalMinutes, dayStart } = versions[0]!.header;
     found.set(key, { intervalMinutes, dayStart, columns: foldTiles(versions)! });
   }
-  return (shard, dayStart, intervalMinutes) => found.get(keyOf(shard, dayStart, intervalMinutes)) ?? null;
+  // Asked for every reading of every point, nearly always of the day asked for before.
+  const last = { shard: -1, dayStart: 0, intervalMinutes: 0, sheet: null as Sheet | null };
+  return (shard, dayStart, intervalMinutes) => {
+    if (shard !== last.shard || dayStart !== last.dayStart || intervalMinutes !== last.intervalMinutes)
+      Object.assign(last, {
+        shard,
+        dayStart,
+        intervalMinutes,
+        sheet: found.get(keyOf(shard, dayStart, intervalMinutes)) ?? null,
+      });
+    return last.sheet;
+  };
 }
 
 async function openTile(root: string, { path, digest, shard, day, version }: TileName): Promise<Tile> {
@@ -32,7 +42,7 @@ async function openTile(root: string, { path, digest, shard, day, version }: Til
   });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (sha256 !== digest) throw new TileError(path, `has SHA-256 ${sha256}, metering says ${digest}`);
-  const tile = decodeTile(bytes, path, { ...CHECKSUM, 2: crc32 });
+  const tile = decodeTile(bytes, path, CHECKSUMS);
   if (tile.header.shard !== shard || tile.header.day !== day || tile.header.version !== version) {
     throw new TileError(
       path,

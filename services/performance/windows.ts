@@ -68,13 +68,20 @@ export function planOf({ window, noticeAt, minutes, method, holidays, zone }: Pl
   const lead = Float64Array.from({ length: 2 * LEAD }, (_, i) =>
     i < LEAD ? window.start - (LEAD - i) * step : window.end + (i - LEAD) * step,
   );
+  let evidence: CivilDay[] | null = null;
   return {
     ...{ eventDay, window, minutes, days, history, actual, whole, lead },
     eventCount: offsets.length,
     windowCount: pre.length + post.length,
     rankCount: family.rankOn === 'temperature' ? 1 : rank.length,
     get evidence() {
-      return evidenceOf(eventDay, family.source === 'same_day' ? 0 : method.lookbackDays, [...history, ...whole, actual], zone);
+      evidence ??= evidenceOf(
+        eventDay,
+        family.source === 'same_day' ? 0 : method.lookbackDays,
+        [...history, ...whole, actual],
+        zone,
+      );
+      return evidence;
     },
   };
 }
@@ -114,15 +121,20 @@ export function isWorkingDay(day: CivilDay, holidays: ReadonlySet<CivilDay>, zon
   return weekday !== 0 && weekday !== 6 && !holidays.has(day);
 }
 
-/** A zone that looks up each instant once: all points of a shard ask for the same few hundred. */
+/** A zone that looks up each instant and each next day once: all points of a shard ask for the same few hundred. */
 export function remembering(zone: ZoneDays): ZoneDays {
   const days = new Map<Instant, CivilDay>();
-  const dayOf = (at: Instant): CivilDay => {
-    const known = days.get(at) ?? zone.dayOf(at);
-    days.set(at, known);
-    return known;
+  const next = new Map<CivilDay, CivilDay>();
+  const kept = <K, V>(known: Map<K, V>, key: K, look: (key: K) => V): V => {
+    const found = known.get(key) ?? look(key);
+    known.set(key, found);
+    return found;
   };
-  return { ...zone, dayOf };
+  return {
+    ...zone,
+    dayOf: (at) => kept(days, at, zone.dayOf),
+    plus: (day, count) => (count === 1 ? kept(next, day, (one) => zone.plus(one, 1)) : zone.plus(day, count)),
+  };
 }
 
 /** Starts of slots given as ms from midnight of `day`; negative ones fall on the day before. NaN = not in this day. */

@@ -72,7 +72,7 @@ export function groundOf(town: Town, kernel: Kernel, folder: string): Ground {
   const kept = plan.days.map((day) => !closed.has(day));
   return {
     plan: { ...plan, days: plan.days.filter((_, i) => kept[i]), history: plan.history.filter((_, i) => kept[i]) },
-    ...{ method, pay, kernel, days: openDays(folder) },
+    ...{ method, pay, kernel, days: openDays(folder, kernel.columnSums) },
   };
 }
 

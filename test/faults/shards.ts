@@ -29,6 +29,8 @@ const WINDOW = { start: MIDNIGHT + 18 * HOUR, end: MIDNIGHT + 20 * HOUR };
 export const CUT_OFF = WINDOW.end + DAY;
 /** The registry and the homes spoke in April. */
 export const TOLD = Date.parse('2026-04-01T00:00:00Z');
+const MINUTES = 15;
+const SLOTS = (24 * 60) / MINUTES;
 const DISCOM = 'BRPL';
 const EVENT = 'many';
 const DAYS = Array.from({ length: 16 }, (_, i) => MIDNIGHT - (15 - i) * DAY);
@@ -37,7 +39,7 @@ const civil = (dayStart: number) => new Date(dayStart + 5.5 * HOUR).toISOString(
 const window = create(IntervalSchema, { startMs: BigInt(WINDOW.start), endMs: BigInt(WINDOW.end) });
 
 const terms: Terms = create(TermsSchema, {
-  ...{ direction: Direction.SHED, zone: 'Asia/Kolkata', settlementIntervalMinutes: 30, floorZero: true },
+  ...{ direction: Direction.SHED, zone: 'Asia/Kolkata', settlementIntervalMinutes: MINUTES, floorZero: true },
   baseline: {
     ...{
       method: 'DAY_MATCHING',
@@ -71,20 +73,21 @@ const cohort = ({ shards, points }: Shards) =>
     }),
   );
 
-/** Half hours of every home on every day, as metering would have written them; a few are missing. */
+/** Quarter hours of every home on every day, as metering would have written them; a few are missing. */
 export function writeTiles({ shards, points, folder }: Shards) {
   return Array.from({ length: shards }, (_, shard) =>
     DAYS.map((dayStart) => {
-      const columns = emptyColumns(48, points);
+      const columns = emptyColumns(SLOTS, points);
       const draw = random(shard, dayStart);
       const less = dayStart === MIDNIGHT ? 0.7 : 1;
-      for (let cell = 0; cell < 48 * points; cell++) {
+      for (let cell = 0; cell < SLOTS * points; cell++) {
         if (draw() < 0.002) continue;
-        const evening = Math.floor(cell / points) >= 36 && Math.floor(cell / points) < 40;
-        columns.importWh[cell] = Math.round((evening ? 900 * less : 250) * (0.7 + 0.6 * draw()));
+        const hour = (Math.floor(cell / points) * MINUTES) / 60;
+        const evening = hour >= 18 && hour < 20;
+        columns.importWh[cell] = Math.round((evening ? 450 * less : 125) * (0.7 + 0.6 * draw()));
         columns.quality[cell] = 1;
       }
-      const name = { shard, day: civil(dayStart), intervalMinutes: 30, dayStart, slots: 48, meters: points, version: 1 };
+      const name = { shard, day: civil(dayStart), intervalMinutes: MINUTES, dayStart, slots: SLOTS, meters: points, version: 1 };
       const bytes = encodeBase({ ...name, knownAt: dayStart + DAY }, columns);
       const path = `tiles/${shard}/${name.day}.1`;
       mkdirSync(dirname(join(folder, 'metering', path)), { recursive: true });
@@ -97,30 +100,32 @@ export function writeTiles({ shards, points, folder }: Shards) {
         day: name.day,
         version: 1,
         delta: false,
-        intervalMinutes: 30,
+        intervalMinutes: MINUTES,
         knownAtMs: BigInt(dayStart + DAY),
       };
     }),
   ).flat();
 }
 
+/** A room that answers these calls and does nothing by itself. */
+export const still = (name: RoomMaker['name'], bindings: ReturnType<typeof bind>[] = []): RoomMaker => ({
+  name,
+  migrations: new URL('file:///nonexistent/'),
+  make: () => ({ bindings, start: async () => {}, stop: async () => {} }),
+});
+
 /** The rooms upstream, and a gateway that does nothing but conduct the clock. */
 export function upstreamOf(world: Shards, tiles: ReturnType<typeof writeTiles>): RoomMaker[] {
   const members = cohort(world);
-  const nowhere = new URL('file:///nonexistent/');
-  const still = (name: RoomMaker['name'], bindings: ReturnType<typeof bind>[]): RoomMaker => ({
-    name,
-    migrations: nowhere,
-    make: () => ({ bindings, start: async () => {}, stop: async () => {} }),
-  });
-  const commitment = (shard: number, allShards: boolean) =>
+  const commitmentOf = (of: typeof members) =>
     create(CommitmentSchema, {
       ...{ eventId: EVENT, programmeId: 'summer', terms, window, committedAtMs: BigInt(TOLD), canonical: '{}' },
-      members: allShards ? members.flat() : members[shard]!,
+      members: of.flat(),
     });
+  const [whole, parts] = [commitmentOf(members), members.map((shard) => commitmentOf([shard]))];
   const state = EventState.ENDED;
   return [
-    ...(['catalogue', 'enrolment'] as const).map((name) => still(name, [])),
+    ...(['catalogue', 'enrolment'] as const).map((name) => still(name)),
     still('registry', [
       bind(Registry, {
         getLeafSalts: async ({ participantIds }: { participantIds: string[] }) => ({
@@ -142,12 +147,12 @@ export function upstreamOf(world: Shards, tiles: ReturnType<typeof writeTiles>):
     still('dispatch', [
       bind(Dispatch, {
         getEvent: async () => ({ eventId: EVENT, window, state, commitmentDigest: 'de'.repeat(32) }),
-        getCommitment: async ({ shard, allShards }: { shard: number; allShards: boolean }) => commitment(shard, allShards),
+        getCommitment: async ({ shard, allShards }: { shard: number; allShards: boolean }) => (allShards ? whole : parts[shard]!),
         getEventDays: async () => ({ days: [] }),
         getOptOuts: async () => ({ optOuts: [] }),
       } as never),
     ]),
-    still('gateway', []),
+    still('gateway'),
   ];
 }
 
@@ -163,7 +168,13 @@ export async function tell(host: TestHost, world: Shards): Promise<void> {
         record: {
           case: 'meter',
           value: {
-            ...{ meterId: `m-${id(shard, ordinal)}`, connectionId, registers: [Register.IMPORT], intervalMinutes: 30, dated },
+            ...{
+              meterId: `m-${id(shard, ordinal)}`,
+              connectionId,
+              registers: [Register.IMPORT],
+              intervalMinutes: MINUTES,
+              dated,
+            },
             ...{ zone: 'Asia/Kolkata', shard, ordinal },
           },
         },

@@ -9,8 +9,8 @@ import { roomNames } from '../../services/host/arrows.ts';
 import { defaults } from '../../services/host/config.ts';
 import { type TestHost, testHost } from '../../services/host/testing.ts';
 import { room as settlement } from '../../services/settlement/service.ts';
-import { startNats } from '../servers/nats.ts';
-import { type Shards, TOLD, upstreamOf, writeTiles } from './shards.ts';
+import { type NatsServers, startNats } from '../servers/nats.ts';
+import { type Shards, still, TOLD, upstreamOf, writeTiles } from './shards.ts';
 
 // From test/faults or dist/test/faults.
 const MAIN = fileURLToPath(
@@ -20,16 +20,25 @@ const MAIN = fileURLToPath(
 /** A house whose performance is done by processes of `lachak start performance`, on a database of its own. */
 export type Pool = {
   readonly host: TestHost;
+  readonly nats: NatsServers | null;
   readonly killed: readonly number[];
   readonly pids: () => number[];
   stop(): Promise<void>;
 };
 
 let pools = 0;
-/** One worker an entry of `faults`, which names where it is killed; a killed one is started again, as whoever looks after processes does. */
+/**
+ * One worker an entry of `faults`, which names where it is killed; a killed one is started again, as whoever looks after processes does.
+ * `settles`: what they measure is also settled, by the test's own process.
+ */
 export async function startPool(
   world: Shards,
-  { server, faults, withNats }: { server: string; faults: readonly string[]; withNats: boolean },
+  {
+    server,
+    faults,
+    withNats,
+    settles = true,
+  }: { server: string; faults: readonly string[]; withNats: boolean; settles?: boolean },
 ): Promise<Pool> {
   const name = `pool${++pools}`;
   const { folder } = world;
@@ -52,7 +61,7 @@ export async function startPool(
   const upstream = upstreamOf(world, writeTiles(world));
   const [gateway] = upstream.splice(-1);
   const host = await testHost({
-    ...{ rooms: [...upstream, settlement, gateway!], folder, clock: { start: TOLD } },
+    ...{ rooms: [...upstream, settles ? settlement : still('settlement'), gateway!], folder, clock: { start: TOLD } },
     config: { ...shared, grpc: { address: here } },
   });
   const children = new Map<number, ChildProcess>();
@@ -79,6 +88,7 @@ export async function startPool(
   await Promise.all(faults.map((fault, i) => start(i, fault)));
   return {
     host,
+    nats,
     killed,
     pids: () => [...children.values()].map(({ pid }) => pid!),
     stop: async () => {

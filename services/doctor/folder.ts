@@ -4,13 +4,12 @@ import { dirname, join } from 'node:path';
 import { type Config, flagOf, isApart } from '../host/config.ts';
 import { holderOf } from '../host/lock.ts';
 import type { RoomName } from '../host/room.ts';
-import { openTls } from '../host/tls.ts';
+import { openTls, RENEW, RENEW_DAYS } from '../host/tls.ts';
 import { type Finding, note, ok, wrong } from './finding.ts';
 
 const GIB = 1024 ** 3;
 /** PostgreSQL stops when its disk is full; an evening of a town writes less than this. */
 const FREE_LEAST = GIB;
-const RENEW_DAYS = 14;
 const DAY_MS = 86_400_000;
 
 /** The state folder: who holds it, who may read it, how much room is left. Null as holder: no process works in it. */
@@ -80,8 +79,7 @@ export function lookAtCertificate(config: Config, rooms: readonly RoomName[], no
       return [wrong('certificate', `its key ${key} can be read by everybody: chmod o-rwx ${key}`)];
     const days = Math.floor((tls.expiresAt - now) / DAY_MS);
     const says = `of ${tls.rooms.join(', ')}, until ${new Date(tls.expiresAt).toISOString().slice(0, 10)}`;
-    if (days < RENEW_DAYS)
-      return [note('certificate', `${says}, ${days} days from now: make a new one (lachak certs) and start again`)];
+    if (days < RENEW_DAYS) return [note('certificate', `${says}, ${days} days from now: ${RENEW}`)];
     return [ok('certificate', says)];
   } catch (error) {
     return [wrong('certificate', (error as Error).message)];

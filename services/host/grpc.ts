@@ -1,7 +1,14 @@
 import { once } from 'node:events';
 import { chmodSync, rmSync } from 'node:fs';
 import { create, type DescMessage, type DescMethod, fromBinary, getOption, hasOption, toBinary } from '@bufbuild/protobuf';
-import { Server, ServerCredentials, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  experimental,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { allow, Role as WireRole } from '../../gen/lachak/v1/types_pb.ts';
@@ -10,6 +17,7 @@ import type { Identity } from './auth.ts';
 import { missing } from './expect.ts';
 import { newId } from './ids.ts';
 import { identify } from './peers.ts';
+import { certificatesOf } from './renewal.ts';
 import type { Binding, Caller, Role } from './room.ts';
 import { toStatus } from './status.ts';
 import { roomsNamed, type Tls } from './tls.ts';
@@ -71,8 +79,9 @@ export async function serve(
     server.addService(definitionOf(service.methods), implementation);
     health.setStatus(service.typeName, 'SERVING');
   }
-  const credentials = tls
-    ? ServerCredentials.createSsl(tls.ca, [{ private_key: tls.key, cert_chain: tls.cert }], true)
+  const certificates = tls && certificatesOf(tls);
+  const credentials = certificates
+    ? experimental.createCertificateProviderServerCredentials(certificates, certificates, true)
     : ServerCredentials.createInsecure();
   const socket = address.startsWith('unix:') ? address.slice('unix:'.length) : null;
   if (socket !== null) rmSync(socket, { force: true }); // the folder is locked: what lies here is a dead process's

@@ -20,9 +20,9 @@ import { openMetrics } from './metrics.ts';
 import { metricsGuard, openMetricsDoor } from './metrics-door.ts';
 import { agentBinding, type Mover, moverThere } from './mover.ts';
 import { ownDependencies, watchDependencies } from './readiness.ts';
+import { keepTls } from './renewal.ts';
 import { type Binding, bind, type Connect, type Database, type Facts, type Room, type RoomMaker, type RoomName } from './room.ts';
 import { type Conductor, steppedClock } from './stepped.ts';
-import { openTls } from './tls.ts';
 import { noTrace, type Trace } from './trace.ts';
 import { expectGuarded, openWires, type Wires } from './wires.ts';
 import { openWork, type RoomWork } from './work.ts';
@@ -110,7 +110,9 @@ export async function startHost({ config, rooms: coming, log, careless = false }
     const address = config.grpc.address || socketIn(folder);
     const rooms = await coming;
     const here = rooms.map(({ name }) => name);
-    const tls = openTls(config, here);
+    const tls = keepTls(config, here, log);
+    open.push('certificate', async () => tls?.stop());
+    if (tls) metrics.level('certificate_days_left', 'Until the certificate between rooms expires', () => daysLeft(tls.expiresAt));
     expectGuarded(address, tls);
     const wires = openWires(config, here, tls, tokens, trace);
     const connectAs =
@@ -226,6 +228,8 @@ async function traceOf({ traces }: Config, coming: Start['rooms']): Promise<Trac
 /** True when PostgreSQL is a server of somebody else's: other processes may use the same schemas. */
 const isServed = ({ databaseUrl, databaseUrls }: Config): boolean =>
   databaseUrl !== '' || Object.values(databaseUrls).some((url) => url !== '');
+
+const daysLeft = (expiresAt: number): number => (expiresAt - Date.now()) / 86_400_000;
 
 const tasksEnded = (work: readonly RoomWork[]): Readonly<Record<string, number>> => ({
   done: work.reduce((tasks, { ended }) => tasks + ended.done, 0),

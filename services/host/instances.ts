@@ -1,6 +1,7 @@
-import { Client as Channel, type ChannelCredentials, connectivityState, credentials } from '@grpc/grpc-js';
+import { Client as Channel, type ChannelCredentials, connectivityState, credentials, experimental } from '@grpc/grpc-js';
 import type { Secure } from './connect.ts';
 import { STREAM_MESSAGE_BYTES } from './grpc.ts';
+import { certificatesOf } from './renewal.ts';
 import { roomsNamed } from './tls.ts';
 
 /** Connections to the instances of one room. */
@@ -73,7 +74,8 @@ const open = (address: string, secure: Secure | null): Channel =>
 function credentialsOf(secure: Secure | null): ChannelCredentials {
   if (!secure) return credentials.createInsecure();
   const { tls, server } = secure;
-  return credentials.createSsl(tls.ca, tls.key, tls.cert, {
+  const certificates = certificatesOf(tls);
+  return experimental.createCertificateProviderChannelCredentials(certificates, certificates, {
     checkServerIdentity: (_host, { subjectaltname }) => {
       const named = roomsNamed(subjectaltname);
       return named.includes(server)

@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import { Refusal } from '../domain/outcome.ts';
 import { missing } from './expect.ts';
 import type { JetStream } from './jetstream.ts';
+import type { KeptTls } from './renewal.ts';
 import type { Database } from './room.ts';
-import type { Tls } from './tls.ts';
 
 /** Something this process cannot work without; `ask` throws while it is away. */
 export type Dependency = { readonly name: string; ask(): Promise<unknown> };
@@ -44,12 +44,13 @@ export function watchDependencies(all: readonly Dependency[], ready: (serving: b
 }
 
 /** What every process of rooms stands on. */
-export const ownDependencies = (own: Database, tls: Tls | null, jetstream: JetStream | null): Dependency[] => [
+export const ownDependencies = (own: Database, tls: KeptTls | null, jetstream: JetStream | null): Dependency[] => [
   { name: 'PostgreSQL', ask: () => own.query('select 1') },
   {
     name: 'certificate',
     ask: async () => {
-      if (tls && Date.now() >= tls.expiresAt) throw new Error('it has expired: make a new one (lachak certs) and start again');
+      const why = tls?.problem() ?? null;
+      if (why !== null) throw new Refusal('unavailable', 'certificate_expired', why);
     },
   },
   {

@@ -6,15 +6,21 @@ import { roomNames } from './arrows.ts';
 import type { Config } from './config.ts';
 import type { RoomName } from './room.ts';
 
-/** What a process proves itself with, and whom it believes. */
+/** What a process proves itself with, and whom it believes; as it is now, when its files are kept up with (renewal.ts). */
 export type Tls = {
+  /** One authority or several: while one follows another, both are believed. */
   readonly ca: Buffer;
   readonly cert: Buffer;
   readonly key: Buffer;
   /** The rooms its certificate names. */
   readonly rooms: readonly RoomName[];
   readonly expiresAt: number;
+  /** Calls when the files have become others; answers how to end that. */
+  readonly onRenewed: (listener: () => void) => () => void;
 };
+
+/** From so many days before its end on, an operator is told that a certificate is about to expire. */
+export const RENEW_DAYS = 14;
 
 /** A certificate names its rooms in its alternative names: `URI:lachak:room:dispatch`. */
 export const roomUri = (room: RoomName): string => `lachak:room:${room}`;
@@ -36,17 +42,17 @@ export function openTls({ tls }: Pick<Config, 'tls'>, rooms: readonly RoomName[]
       throw wrong(part, 'is missing: mutual TLS needs tls.ca, tls.cert and tls.key (lachak certs makes them for trials)');
   }
   const [ca, cert, key] = [read('ca', tls.ca), read('cert', tls.cert), read('key', tls.key)];
-  const authority = parsed('ca', tls.ca, ca);
+  const authorities = allParsed('ca', tls.ca, ca);
   const own = parsed('cert', tls.cert, cert);
   const named = roomsNamed(own.subjectAltName);
   const expiresAt = Date.parse(own.validTo);
-  if (now >= expiresAt)
-    throw new CertificateExpired(wrong('cert', `${tls.cert} expired on ${own.validTo}: make a new one (lachak certs)`));
+  if (now >= expiresAt) throw new CertificateExpired(wrong('cert', `${tls.cert} expired on ${own.validTo}: ${RENEW}`));
   if (now < Date.parse(own.validFrom))
     throw wrong('cert', `${tls.cert} is not valid before ${own.validFrom}: is the clock right?`);
-  if (now >= Date.parse(authority.validTo)) throw wrong('ca', `${tls.ca} expired on ${authority.validTo}`);
-  if (!own.checkIssued(authority) || !own.verify(authority.publicKey))
-    throw wrong('cert', `${tls.cert} was not issued by ${tls.ca}`);
+  const issuer = authorities.find((one) => own.checkIssued(one) && own.verify(one.publicKey));
+  if (!issuer) throw wrong('cert', `${tls.cert} was not issued by ${tls.ca}`);
+  if (now >= Date.parse(issuer.validTo))
+    throw new CertificateExpired(wrong('ca', `${tls.ca} expired on ${issuer.validTo}: ${RENEW}`));
   if (named.length === 0) throw wrong('cert', `${tls.cert} names no room; expected a URI like ${roomUri('dispatch')}`);
   const unnamed = rooms.find((room) => !named.includes(room));
   if (unnamed) throw wrong('cert', `${tls.cert} names ${named.join(', ')}, not ${unnamed}`);
@@ -55,8 +61,11 @@ export function openTls({ tls }: Pick<Config, 'tls'>, rooms: readonly RoomName[]
   } catch (error) {
     throw wrong('key', `${tls.key} does not fit ${tls.cert}: ${(error as Error).message}`);
   }
-  return { ca, cert, key, rooms: named, expiresAt };
+  return { ca, cert, key, rooms: named, expiresAt, onRenewed: () => () => {} };
 }
+
+/** What to do about one that expires. */
+export const RENEW = 'make a new one in its place (lachak certs); rooms read it within a second, without a new start';
 
 /** The one fault of a certificate that time alone brings, and that somebody may be about to mend. */
 export class CertificateExpired extends Refusal {
@@ -79,6 +88,12 @@ function parsed(part: string, file: string, pem: Buffer): X509Certificate {
   } catch {
     throw wrong(part, `${file} holds no certificate in PEM form`);
   }
+}
+
+/** A file of several certificates, one after another. */
+function allParsed(part: string, file: string, pem: Buffer): X509Certificate[] {
+  const blocks = pem.toString('latin1').match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.length === 0 ? [parsed(part, file, pem)] : blocks.map((block) => parsed(part, file, Buffer.from(block)));
 }
 
 const wrong = (part: string, why: string) => invalid('config_invalid', `tls.${part}: ${why}`, `tls.${part}`);

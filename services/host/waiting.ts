@@ -5,8 +5,9 @@ import { Refusal } from '../domain/outcome.ts';
 import { type Config, databaseOf } from './config.ts';
 import { expectSchema, expectVersion, missing } from './expect.ts';
 import { type GrpcServer, serve } from './grpc.ts';
+import { type KeptTls, keepTls } from './renewal.ts';
 import type { RoomName } from './room.ts';
-import { CertificateExpired, openTls, type Tls } from './tls.ts';
+import { CertificateExpired } from './tls.ts';
 
 const AGAIN_MS = 1000;
 
@@ -21,7 +22,6 @@ export async function dependenciesAnswer(
   told: AbortSignal,
 ): Promise<boolean> {
   const tls = await whenValid(config, rooms, log, told);
-  if (told.aborted) return false;
   let server: GrpcServer | null = null;
   let said = '';
   try {
@@ -40,14 +40,15 @@ export async function dependenciesAnswer(
     return false;
   } finally {
     await server?.stop(0);
+    tls?.stop();
   }
 }
 
 /** Waits for a certificate that has expired to be renewed. Throws Refusal `config_invalid` when something else is wrong with it. */
-async function whenValid(config: Config, rooms: readonly RoomName[], log: Logger, told: AbortSignal): Promise<Tls | null> {
+async function whenValid(config: Config, rooms: readonly RoomName[], log: Logger, told: AbortSignal): Promise<KeptTls | null> {
   for (let said = false; !told.aborted; said = true) {
     try {
-      return openTls(config, rooms);
+      return keepTls(config, rooms, log);
     } catch (error) {
       if (!(error instanceof CertificateExpired)) throw error;
       if (!said) log.error({ dependency: 'certificate', why: error.message }, 'has expired; waiting for a new one');

@@ -110,6 +110,20 @@ describe('two instances of a room on one PostgreSQL', () => {
     return wire.client(Catalogue, async () => '').putCalendar({ commandId, calendarId: `c-${commandId}`, days }, { as });
   };
 
+  test('two whose certificate has expired say so, are not there, and serve by themselves when a new one is laid', async () => {
+    await makeCertificates(certificates, ['catalogue'], { days: 1, from: Date.now() - 2 * 86_400_000 });
+    const expired = addresses.map(start);
+    for (const { errors } of expired)
+      await until('told of', () => /catalogue\.pem expired on .*make a new one in its place/.test(errors()), 30_000);
+    for (const address of addresses) expect(await health(address)).toBe(null);
+    await makeCertificates(certificates, ['catalogue']);
+    for (const address of addresses) await until('serving', async () => (await health(address)) === 'SERVING', 30_000);
+    for (const { child, ended } of expired) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+  });
+
   test('one whose server is away says which, stays unready, and starts by itself when it is back', async () => {
     await server.kill();
     one = start(addresses[0]);

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { toBinary } from '@bufbuild/protobuf';
 import { type Metering, ReadingColumnsSchema } from '../../gen/lachak/v1/metering_pb.ts';
 import { invalid } from '../domain/outcome.ts';
+import { withRoom } from '../host/disk.ts';
 import type { Deps, Handlers } from '../host/room.ts';
 import { appendColumns, type Grids } from './columns.ts';
 import { type Findings, noFindings } from './findings.ts';
@@ -115,11 +116,13 @@ async function readFile(
 
 /** Parquet has its table of contents at the end, so it must lie on disk first. */
 async function spooled<T>(folder: string, bytes: AsyncIterable<Uint8Array>, read: (path: string) => Promise<T>): Promise<T> {
-  await mkdir(join(folder, INCOMING), { recursive: true, mode: 0o700 });
-  const place = await mkdtemp(join(folder, INCOMING, 'file-'));
+  const place = await withRoom(folder, async () => {
+    await mkdir(join(folder, INCOMING), { recursive: true, mode: 0o700 });
+    return mkdtemp(join(folder, INCOMING, 'file-'));
+  });
   try {
     const path = join(place, 'readings.parquet');
-    await pipeline(bytes, createWriteStream(path, { mode: 0o600 }));
+    await withRoom(folder, () => pipeline(bytes, createWriteStream(path, { mode: 0o600 })));
     return await read(path);
   } finally {
     await rm(place, { recursive: true, force: true });

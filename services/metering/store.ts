@@ -5,6 +5,7 @@ import type { Instant } from '../domain/interval.ts';
 import { decodeTile, type Tile, TileError } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
 import { CHECKSUMS } from '../host/checksums.ts';
+import { withRoom } from '../host/disk.ts';
 import { sha256Hex } from '../host/ids.ts';
 import type { Database, Queryable, Tx } from '../host/room.ts';
 import { stateRows } from './fold.ts';
@@ -166,13 +167,20 @@ export function tileFiles(folder: string): TileFiles {
   const kept = new Map<string, { tile: Tile; bytes: number }>();
   let size = 0;
   return {
-    write: async (files) => {
-      const folders = new Set<string>();
-      for (const { path } of files) for (let up = dirname(path); up !== '.'; up = dirname(up)) folders.add(up);
-      for (const at of new Set(files.map(({ path }) => dirname(path))))
-        await mkdir(join(folder, at), { recursive: true, mode: 0o700 });
-      await eightAtOnce(files, async ({ path, bytes }) => synced(join(folder, path), 'w', bytes));
-      await eightAtOnce([...folders, '.'], async (at) => synced(join(folder, at), 'r'));
+    write: (files) => {
+      const writeAll = async (): Promise<void> => {
+        const folders = new Set<string>();
+        for (const { path } of files) for (let up = dirname(path); up !== '.'; up = dirname(up)) folders.add(up);
+        for (const at of new Set(files.map(({ path }) => dirname(path))))
+          await mkdir(join(folder, at), { recursive: true, mode: 0o700 });
+        await eightAtOnce(files, async ({ path, bytes }) => synced(join(folder, path), 'w', bytes));
+        await eightAtOnce([...folders, '.'], async (at) => synced(join(folder, at), 'r'));
+      };
+      return withRoom(folder, writeAll).catch(async (error: Error) => {
+        // No row will name them: where there is no room they must not take any.
+        await eightAtOnce(files, async ({ path }) => rm(join(folder, path), { force: true }));
+        throw error;
+      });
     },
     read: async ({ path, digest }) => {
       const found = kept.get(path);
@@ -236,13 +244,20 @@ async function synced(path: string, flags: 'w' | 'r', bytes?: Uint8Array): Promi
   }
 }
 
+/** After the first that fails no other is begun; nothing is under way when it returns or throws. */
 async function eightAtOnce<T>(all: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
-  const queue = all.values();
-  await Promise.all(
+  const queue = [...all];
+  const ended = await Promise.allSettled(
     Array.from({ length: 8 }, async () => {
-      for (const one of queue) await work(one);
+      try {
+        for (let one = queue.shift(); one !== undefined; one = queue.shift()) await work(one);
+      } catch (error) {
+        queue.length = 0;
+        throw error;
+      }
     }),
   );
+  for (const one of ended) if (one.status === 'rejected') throw one.reason;
 }
 
 const tileRow = (row: Record<string, never>): TileRow => ({

@@ -1,60 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { presets } from '../catalogue/presets.ts';
-import { zoneDays } from '../host/zone.ts';
-import { coreBytes } from '../performance/core-file.ts';
-import { estimator } from '../performance/estimate.ts';
-import { loadKernel, MISSING } from '../performance/kernel.ts';
-import type { LoadSeries } from '../performance/load-series.ts';
 import { chanceOf, drawn, quantile, ratioOverDays } from './chance.ts';
-import { type Evaluation, evaluate, type Question } from './evaluation.ts';
+import { evaluate } from './evaluation.ts';
 import { htmlReport } from './html.ts';
 import { readCategories, readDayList, readEvents } from './lists.ts';
 import { candidatesOf, methodNames, USUAL } from './methods.ts';
-import { eventOf, type Occasion, placebos, readHours, remembered, spanOf, windowOn } from './occasions.ts';
+import { eventOf, type Occasion, placebos, readHours, windowOn } from './occasions.ts';
 import { terminalReport } from './terminal.ts';
 import { presetTerms } from './terms.ts';
-
-const zone = remembered(zoneDays('Asia/Kolkata'));
-const HOURS = readHours('18:00-21:00');
-const FIRST = '2026-03-02'; // a Monday
-const DAYS = 84;
-const PER_DAY = 48;
-const terms = [presetTerms('residential-10of10')];
-const estimate = estimator({ kernel: await loadKernel(coreBytes()) });
-
-/** A home that takes `load(day, slot)` Wh each half hour; null = no reading. */
-function home(meterId: string, load: (day: number, slot: number) => number | null): LoadSeries {
-  const importWh = Int32Array.from({ length: DAYS * PER_DAY }, (_, i) => load(Math.floor(i / PER_DAY), i % PER_DAY) ?? MISSING);
-  return {
-    ...{ meterId, start: zone.startOf(FIRST), minutes: 30, importWh, exportWh: null, quality: null, temperature: null },
-    ...{ marks: new Map(), connectedLoadW: null },
-  };
-}
-
-const inWindow = (slot: number): boolean => slot >= 36 && slot < 42;
-const steady = (wh: number) => (_: number, slot: number) => wh + 10 * slot;
-
-function question(
-  series: readonly LoadSeries[],
-  more: Partial<Question> & { readonly names?: readonly string[] } = {},
-): Question {
-  const { names = ['10of10', '10of10-ratio', 'high5of10'], ...rest } = more;
-  const span = spanOf(series, HOURS, zone)!;
-  const days = placebos(series, {
-    ...{ zone, hours: HOURS, noticeMinutes: 120, holidays: new Set(), eventDays: new Set(), everyDay: false },
-    ...{ from: zone.plus(span.first, 28), to: span.last },
-  });
-  return {
-    ...{ series, categories: series.map(() => ''), candidates: candidatesOf(names, 30, false), placebos: days, events: [] },
-    ...{ calendar: { zone, holidays: new Set(), excluded: new Map() }, terms, seed: 1 },
-    ...{ committed: { of: 'load', share: 0.2 }, meters: new Map(), optOuts: null },
-    quietHours: { occasions: [], around: (rest.events ?? []).map(() => []) },
-    ...rest,
-  };
-}
-
-const named = (found: Evaluation, name: string) => found.methods.find((method) => method.name === name)!;
+import { DAYS, estimate, FIRST, HOURS, home, inWindow, named, question, steady, zone } from './testing.ts';
 
 describe('homes whose answer is known', () => {
   test('a method that is exactly right has no bias, no spread and no false credit', () => {
@@ -170,11 +125,6 @@ describe('homes whose answer is known', () => {
     expect([under[0]!.figures.falseWh, under[1]!.figures.falseWh > 0]).toEqual([0, true]);
     // What DEG's penalties would take from those who did nothing.
     expect(under[1]!.figures.penaltyMicros).toBeGreaterThan(0);
-  });
-
-  test('a stuck meter is named', () => {
-    const found = evaluate(question([home('A', (day, slot) => 300 + ((day * slot) % 7)), home('STUCK', () => 500)]), estimate);
-    expect(found.signals.filter(({ sign }) => sign === 'frozen').map(({ meterId }) => meterId)).toEqual(['STUCK']);
   });
 });
 

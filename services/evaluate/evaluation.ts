@@ -10,7 +10,7 @@ import { meanLoad, type PartName, partsOf } from './parts.ts';
 import { type EventPay, eventPay, type OfEventPay, ofEventPay, type Response, responsesOf } from './past-events.ts';
 import { type PortfolioSize, portfolioDraws, portfolioSize } from './portfolios.ts';
 import { type Verdict, verdicts } from './recommend.ts';
-import { capSignals, frozenSignals, pumpSignals, type Signal } from './signals.ts';
+import { type Suspicions, suspicionsOf } from './suspicions.ts';
 import type { JudgedTerms } from './terms.ts';
 import { type HomeTerms, isPlain, NOBODY_LEFT, payerOf } from './would-pay.ts';
 
@@ -70,8 +70,7 @@ export type Evaluation = {
   readonly sign: 1 | -1;
   readonly assumptions: readonly string[];
   readonly methods: readonly MethodReport[];
-  readonly signals: readonly Signal[];
-};
+} & Suspicions;
 
 /** Judges every method on the same days and homes. Same question, same answer: every draw comes from the seed. */
 export function evaluate(question: Question, estimate: Estimator, told: (method: string) => void = () => {}): Evaluation {
@@ -84,12 +83,13 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
   const draws = portfolioDraws(homes.length, placebos.length, seed);
   const { idle, asked } = homeTermsOf(question, loads);
   const exactly = !question.terms.every((one) => isPlain(one, series[0]?.minutes ?? 30));
-  const signals: Signal[] = [];
+  let suspicions: Suspicions | null = null;
   const found = candidates.map((candidate, i) => {
     told(candidate.name);
     const at = (occasions: readonly Occasion[]) => measure(estimate, candidate, occasions, series, calendar, exactly);
     const [quiet, real] = [at(placebos), at(events)];
-    if (i === 0) signals.push(...capSignals(quiet, series), ...frozenSignals(quiet, series));
+    const hours = { measured: at(quietHours.occasions), around: quietHours.around };
+    if (i === 0) suspicions = suspicionsOf(question, { quiet, real, hours }, estimate);
     const payers = question.terms.map((one) => ({
       ...{ name: one.name, sign: one.sign },
       ...{ onQuiet: payerOf(quiet, one, idle), onEvents: payerOf(real, one, asked) },
@@ -103,21 +103,16 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
     const figures = (among: readonly number[], who: readonly number[]) => figuresOf(quiet, among, who, payer, terms.sign, seed);
     const ofDays = (part: PartName): Part[] => parts[part].map(({ name, places }) => ({ name, figures: figures(places, homes) }));
     const ofHomes = (part: PartName): Part[] => parts[part].map(({ name, places }) => ({ name, figures: figures(days, places) }));
-    const seen = {
-      ...{ real, payer: onEvents, sign: terms.sign },
-      quiet: { measured: at(quietHours.occasions), around: quietHours.around },
-    };
     const [first] = under;
     return {
       ...{ name: candidate.name, says: candidate.says, under, all: first!.figures },
       ...{ events: first!.events, ofEventPay: first!.ofEventPay },
       parts: { days: ofDays('days'), season: ofDays('season'), size: ofHomes('size'), category: ofHomes('category') },
       portfolios: draws.map((one) => portfolioSize(quiet, one, payer)),
-      responses: responsesOf(seen, categories, seed),
+      responses: responsesOf({ real, quiet: hours, payer: onEvents, sign: terms.sign }, categories, seed),
     };
   });
   const judged = verdicts(found.map(({ name, all }) => ({ name, figures: all })));
-  signals.push(...pumpSignals(series, events, placebos, calendar.holidays, calendar.zone, seed));
   return {
     homes: homes.length,
     placebos: {
@@ -125,9 +120,10 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
       ordinary: placebos.filter(({ kind }) => kind === 'ordinary').length,
       eventLike: placebos.filter(({ kind }) => kind === 'event_like').length,
     },
-    ...{ events: events.length, seed, signals, terms: question.terms.map(({ name }) => name), sign: terms.sign },
+    ...{ events: events.length, seed, terms: question.terms.map(({ name }) => name), sign: terms.sign },
     assumptions: assumptionsOf(question),
     methods: found.map((method, i) => ({ ...method, verdict: judged[i]! })),
+    ...(suspicions ?? { signals: [], looked: [], left: null }),
   };
 }
 

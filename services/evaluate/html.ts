@@ -1,6 +1,7 @@
 import type { Evaluation, MethodReport } from './evaluation.ts';
 import { escaped, type PlotRow, rowPlot } from './plots.ts';
 import { RULES, RULES_IN_WORDS } from './recommend.ts';
+import type { Sign } from './signals.ts';
 import { STYLE } from './style.ts';
 import { kwh, money, percent, ranged, rangedShare, shown, signed } from './words.ts';
 
@@ -194,4 +195,11 @@ function signals({ signals: found }: Evaluation): string {
   return `<h2>Worth a second look</h2><p>Signs of gaming, or of a broken meter. None is proof.</p>${text}`;
 }
 
-const SIGN = { at_cap: 'adjustment at its cap', pumped: 'more load before notice', frozen: 'the same load every day' } as const;
+const SIGN: Record<Sign, string> = {
+  at_cap: 'adjustment at its cap',
+  pumped: 'load pumped before notice',
+  frozen_baseline: 'frozen baseline',
+  left_against: 'left when the baseline was against it',
+  back_up: 'back-up generation or battery',
+  frozen: 'the same load every day',
+};

@@ -8,22 +8,31 @@ import { energies } from './figures.ts';
 import { ADJUSTED, type Measured } from './measure.ts';
 import type { Occasion } from './occasions.ts';
 
+/** What may be seen of a home, in the order of the reports. */
+export const SIGNS = ['at_cap', 'pumped', 'frozen_baseline', 'left_against', 'back_up', 'frozen'] as const;
+export type Sign = (typeof SIGNS)[number];
 /** A home that deserves a second look, and what was seen. None of it is proof. */
-export type Signal = { readonly meterId: string; readonly sign: 'at_cap' | 'pumped' | 'frozen'; readonly says: string };
+export type Signal = { readonly meterId: string; readonly sign: Sign; readonly says: string };
+/** Whether a sign was looked for: of how many homes, or why not. */
+export type Looked = { readonly sign: Sign; readonly homes: number; readonly why: string };
 
-const percent = (share: number): string => `${Math.round(share * 100)} %`;
+export const wholePercent = (share: number): string => `${Math.round(share * 100)} %`;
 /** Fewer occasions are no habit. */
-const LEAST = 8;
+export const LEAST = 8;
 
-/** Homes whose adjustment is cut off above on more than half of their days: their mornings do not look like their reference days. */
-export function capSignals(measured: Measured, series: readonly LoadSeries[]): Signal[] {
+/**
+ * Homes whose adjustment is cut off on the side that pays on more than half of their days: the hours before notice do not look like their
+ * reference days.
+ */
+export function capSignals(measured: Measured, series: readonly LoadSeries[], sign: 1 | -1): Signal[] {
+  const [which, side] = sign === 1 ? [ADJUSTED.cappedUp, 'above'] : [ADJUSTED.cappedDown, 'below'];
   return series.flatMap(({ meterId }, h) => {
     const cells = measured.occasions
       .map((_, o) => o * measured.homes + h)
       .filter((cell) => measured.adjusted[cell] !== ADJUSTED.none);
-    const above = cells.filter((cell) => measured.adjusted[cell] === ADJUSTED.cappedUp).length;
-    if (cells.length < LEAST || above <= cells.length / 2) return [];
-    const says = `adjustment cut off above on ${above} of ${cells.length} days (${measured.candidate.name})`;
+    const cut = cells.filter((cell) => measured.adjusted[cell] === which).length;
+    if (cells.length < LEAST || cut <= cells.length / 2) return [];
+    const says = `adjustment cut off ${side} on ${cut} of ${cells.length} days (${measured.candidate.name})`;
     return [{ meterId, sign: 'at_cap' as const, says }];
   });
 }
@@ -39,16 +48,18 @@ export function frozenSignals(measured: Measured, series: readonly LoadSeries[])
   });
 }
 
+const MORE = 0.25;
+
 /**
  * Homes that take more than usual in the three hours before the notice of an event, where an adjustment would look: at least a quarter more,
- * and the interval over days clear of zero. Usual is the mean of the same hours on placebo days of the same kind, working or not.
+ * and the interval over days clear of zero; less than usual where taking more is paid. Usual is the mean of the same hours on placebo days of
+ * the same kind, working or not.
  */
 export function pumpSignals(
   series: readonly LoadSeries[],
   events: readonly Occasion[],
   quiet: readonly Occasion[],
-  holidays: ReadonlySet<CivilDay>,
-  zone: ZoneDays,
+  { holidays, zone, sign }: { readonly holidays: ReadonlySet<CivilDay>; readonly zone: ZoneDays; readonly sign: 1 | -1 },
   seed: number,
 ): Signal[] {
   return series.flatMap((one) => {
@@ -65,16 +76,16 @@ export function pumpSignals(
       if (taken === null || like.length < LEAST) return [];
       return [{ usual: like.reduce((sum, wh) => sum + wh, 0) / like.length, taken }];
     });
-    const more =
+    const apart =
       pairs.length < LEAST
         ? null
         : ratioOverDays(
-            pairs.map(({ taken, usual }) => taken - usual),
+            pairs.map(({ taken, usual }) => sign * (taken - usual)),
             pairs.map(({ usual }) => usual),
             seed,
           );
-    if (more === null || more.value < 0.25 || more.low <= 0) return [];
-    const says = `${percent(more.value)} more than usual before notice of ${pairs.length} events (${percent(more.low)} … ${percent(more.high)})`;
+    if (apart === null || apart.value < MORE || apart.low <= 0) return [];
+    const says = `${wholePercent(apart.value)} ${sign === 1 ? 'more' : 'less'} than usual before notice of ${pairs.length} events (${wholePercent(apart.low)} … ${wholePercent(apart.high)})`;
     return [{ meterId: one.meterId, sign: 'pumped' as const, says }];
   });
 }

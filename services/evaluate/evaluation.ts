@@ -47,6 +47,7 @@ export type UnderTerms = {
 export type MethodReport = {
   readonly name: string;
   readonly says: string;
+  readonly rests: string;
   readonly verdict: Verdict;
   readonly all: Figures;
   readonly parts: Readonly<Record<PartName, readonly Part[]>>;
@@ -105,7 +106,7 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
     const ofHomes = (part: PartName): Part[] => parts[part].map(({ name, places }) => ({ name, figures: figures(days, places) }));
     const [first] = under;
     return {
-      ...{ name: candidate.name, says: candidate.says, under, all: first!.figures },
+      ...{ name: candidate.name, says: candidate.says, rests: candidate.rests, under, all: first!.figures },
       ...{ events: first!.events, ofEventPay: first!.ofEventPay },
       parts: { days: ofDays('days'), season: ofDays('season'), size: ofHomes('size'), category: ofHomes('category') },
       portfolios: draws.map((one) => portfolioSize(quiet, one, payer)),

@@ -15,7 +15,7 @@ const MOVES = 0.1;
 const PART = 1 / 20;
 
 /** A method as it is before its adjustment, which moves with the event day; null where it is no mean of other days. */
-export function unadjusted({ name, says, spec }: Candidate): Candidate | null {
+export function unadjusted({ spec, ...said }: Candidate): Candidate | null {
   if (spec.kind !== 'day_matching' || [spec.workingDay, spec.otherDay].some(({ family }) => family?.source === 'same_day'))
     return null;
   const plain = (method: Method): Method => ({
@@ -23,7 +23,7 @@ export function unadjusted({ name, says, spec }: Candidate): Candidate | null {
     spec: { ...method.spec, adjustment: { kind: 'none', direction: 'both', lo: null, hi: null, cap: null } },
     ...(method.family && { family: { ...method.family, post: PLAIN.post, capWh: null, onNonpositive: 'none', nearZeroWh: 0 } }),
   });
-  return { name, says, spec: { ...spec, workingDay: plain(spec.workingDay), otherDay: plain(spec.otherDay) } };
+  return { ...said, spec: { ...spec, workingDay: plain(spec.workingDay), otherDay: plain(spec.otherDay) } };
 }
 
 /**

@@ -1,7 +1,11 @@
 import type { Evaluation, MethodReport } from './evaluation.ts';
+import type { Figures } from './figures.ts';
+import { eventsSection } from './html-events.ts';
+import { signalsSection } from './html-signals.ts';
+import { table } from './html-table.ts';
+import { EVENT_LIKE } from './parts.ts';
 import { escaped, type PlotRow, rowPlot } from './plots.ts';
 import { RULES, RULES_IN_WORDS } from './recommend.ts';
-import type { Sign } from './signals.ts';
 import { STYLE } from './style.ts';
 import { kwh, money, percent, ranged, rangedShare, shown, signed } from './words.ts';
 
@@ -25,8 +29,8 @@ ${opening(found, about)}
 ${headline(best, methods)}
 <h2>Paid for nothing</h2>
 <p>Energy that ${escaped(found.terms[0]!)} would have credited on days on which nobody was asked for anything, as a share of what was taken.
-The wide bar is the full terms: netted per event, floored at zero, reconciled to the portfolio where the terms say so. The thin bars are the
-same baseline with each home netted alone, and clamped at zero in every interval. The dashed line is 10 %.</p>
+The wide bar is the full terms, with their netting, floor, caps and reconciliation, all homes as one portfolio. The thin bars are the same
+baseline with each home for itself, and clamped at zero in every interval. The dashed line is 10 %; beyond it a method is red.</p>
 <div class="scroll">${rowPlot('False credit by method', methods.map(falseRow), [RULES.falseCredit])}</div>
 <p class="key"><span class="box full"></span> full terms <span class="box alone"></span> each home alone <span class="box clamped"></span> clamped each interval</p>
 <h2>Bias</h2>
@@ -37,16 +41,18 @@ Dots: all placebo days, and below them the event-like tenth. The dashed lines ar
 <h2>All figures</h2>
 ${methodTable(methods)}
 <p>Rules of the recommendation: ${escaped(RULES_IN_WORDS)}.</p>
-${events(methods, found.events)}
+${termsSection(methods)}
+${eventsSection(found, toneOf)}
 ${shownBest ? detail(shownBest) : ''}
-${signals(found)}
+${signalsSection(found)}
 <h2>Methods</h2>
-<dl>${methods.map(({ name, says, verdict }) => `<dt>${escaped(name)}</dt><dd>${escaped(says)}${verdict.against.length > 0 ? `. <em>Not recommended: ${escaped(verdict.against.join('; '))}.</em>` : ''}</dd>`).join('')}</dl>
+<dl>${methods.map(({ name, says, rests, verdict }) => `<dt>${escaped(name)}</dt><dd>${escaped(says)}. ${escaped(rests)}${verdict.against.length > 0 ? ` <em>Not recommended: ${escaped(verdict.against.join('; '))}.</em>` : ''}</dd>`).join('')}</dl>
+<h2>What was taken for granted</h2>
+<ul>${found.assumptions.map((sentence) => `<li>${escaped(sentence)}</li>`).join('')}</ul>
 <h2>What this does not show</h2>
 <p>These are your homes on these days; another season may differ, and homes that will join a programme may differ from those measured here.
 Bias on quiet days says nothing of days hotter than any here. Figures of single homes are much less certain than those of portfolios.
-Taking more than usual before an event has innocent reasons. Opting out when it suits, and back-up generation, are not looked at: they need
-acts and devices, which readings alone do not show. Made from ${escaped(about.files.join(', '))}, seed ${found.seed}; the same call gives the same page.</p>
+Taking more than usual before an event has innocent reasons, and so has leaving one. Made from ${escaped(about.files.join(', '))}, seed ${found.seed}; the same call gives the same page.</p>
 </main></body></html>
 `;
 }
@@ -60,15 +66,33 @@ happened, ${placebos.eventLike} of them like days of events. ${past > 0 ? `${pas
 function headline(best: MethodReport | undefined, methods: readonly MethodReport[]): string {
   const red = methods.filter(({ verdict }) => verdict.red);
   const warned =
-    red.length === 0 ? '' : `<p class="warning">Above 10 % false credit: ${escaped(red.map(({ name }) => name).join(', '))}.</p>`;
+    red.length === 0
+      ? ''
+      : `<p class="warning">Above 10 % false credit: ${escaped(red.map(({ name, all }) => `${name} ${percent(all.falseCredit?.value ?? null)}`).join(', '))}.</p>`;
   if (!best) return `<section class="card"><p>No method meets the rules: ${escaped(RULES_IN_WORDS)}.</p></section>${warned}`;
   const { all } = best;
   return `<section class="card"><p class="small">Recommended by the stated rules</p><p class="large">${escaped(best.name)}</p>
 <p>${escaped(best.says)}. Pays <b>${percent(all.falseCredit?.value ?? null)}</b> of load for nothing (${money(all.falseMicros)} in ${all.days} days);
-bias ${ranged(all.bias)}; a baseline for ${percent(all.coverage)} of home-days.</p></section>${warned}`;
+bias ${ranged(all.bias)}; a baseline for ${percent(all.coverage)} of home-days.${ofEvents(best)}</p>${others(best, methods)}</section>${warned}`;
 }
 
-const toneOf = ({ verdict }: MethodReport): string => (verdict.red ? 'red' : verdict.recommended ? 'best' : '');
+const ofEvents = ({ ofEventPay: { money: rupees } }: MethodReport): string =>
+  rupees === null
+    ? ''
+    : ` An hour of a quiet day is paid <b>${rangedShare(rupees)}</b> of what an hour of all past events together was.`;
+
+/** Methods that meet the rules too, and lie within the chance of the recommended one: the choice among them is not one of evidence. */
+function others(best: MethodReport, methods: readonly MethodReport[]): string {
+  const bound = best.all.falseCredit?.high ?? 0;
+  const near = methods.filter(
+    ({ verdict, all }) => !verdict.recommended && verdict.against.length === 0 && all.falseCredit!.value <= bound,
+  );
+  return near.length === 0
+    ? ''
+    : `<p class="small">Within its interval, and by these days as good: ${escaped(near.map(({ name }) => name).join(', '))}.</p>`;
+}
+
+export const toneOf = ({ verdict }: MethodReport): string => (verdict.red ? 'red' : verdict.recommended ? 'best' : '');
 
 function falseRow(method: MethodReport): PlotRow {
   const { all, name } = method;
@@ -95,21 +119,11 @@ function biasRow(method: MethodReport): PlotRow {
   };
 }
 
-const EVENT_LIKE = '2 event-like';
-
-/** A table that scrolls by itself where the page is narrow. Cells are text, never markup. */
-function table(head: readonly string[], rows: readonly { readonly tone?: string; readonly cells: readonly string[] }[]): string {
-  const cells = (tag: string, texts: readonly string[]) => texts.map((text) => `<${tag}>${escaped(text)}</${tag}>`).join('');
-  const body = rows.map(({ tone, cells: texts }) => `<tr class="${tone ?? ''}">${cells('td', texts)}</tr>`).join('\n');
-  return `<div class="scroll"><table><thead><tr>${cells('th', head)}</tr></thead><tbody>${body}</tbody></table></div>`;
-}
-
 function methodTable(methods: readonly MethodReport[]): string {
   const head = [
     'Method',
     'False credit',
     'For nothing',
-    'Of event pay',
     'Bias',
     'RRMSE home',
     'Portfolio',
@@ -119,18 +133,12 @@ function methodTable(methods: readonly MethodReport[]): string {
     'Lost',
   ];
   const rows = methods.map((method) => {
-    const { all, name, ofEventPay } = method;
+    const { all, name } = method;
     const lost = Object.entries(all.lost).map(([word, count]) => `${word.replaceAll('_', ' ')} ${count}`);
     return {
       tone: toneOf(method),
       cells: [
-        ...[
-          name,
-          ranged(all.falseCredit),
-          `${kwh(all.falseWh)}, ${money(all.falseMicros)}`,
-          rangedShare(ofEventPay.energy),
-          ranged(all.bias),
-        ],
+        ...[name, ranged(all.falseCredit), `${kwh(all.falseWh)}, ${paid(all)}`, ranged(all.bias)],
         ...[
           percent(all.rrmseHome),
           percent(all.rrmsePortfolio),
@@ -141,27 +149,6 @@ function methodTable(methods: readonly MethodReport[]): string {
     };
   });
   return table(head, rows);
-}
-
-/** A row a method, a column a kind of event and category: what it says they left, and what it pays for that. */
-function events(methods: readonly MethodReport[], count: number): string {
-  const [first] = methods;
-  if (count === 0 || !first) return '';
-  const heads = first.responses.map(
-    ({ sort, category, homes, events: times }) => `${sort || 'Events'}, ${category || 'all'}: ${homes} homes, ${times} events`,
-  );
-  const rows = methods.map((method) => ({
-    tone: toneOf(method),
-    cells: [
-      method.name,
-      ...method.responses.map(({ response, paidMicros }) => `${ranged(response)} · ${money(paidMicros)}`),
-      money(method.events.reduce((sum, { micros }) => sum + micros, 0)),
-    ],
-  }));
-  return `<h2>Past events: what each method would have seen and paid</h2>
-<p>Σ(baseline − metered) ÷ Σ baseline, positive where homes took less than their baseline, and what the terms would have paid. Each category is
-paid as a portfolio of its own; the last column pays all homes as one.</p>
-${table(['Method', ...heads, 'Paid to all'], rows)}`;
 }
 
 function detail({ name, parts, portfolios }: MethodReport): string {
@@ -179,27 +166,46 @@ function detail({ name, parts, portfolios }: MethodReport): string {
       ],
     })),
   );
-  const sizes = portfolios.map(({ homes, draws, rrmse, low, high, falseCredit }) => ({
-    cells: [String(homes), String(draws), percent(rrmse), `${signed(low)} … ${signed(high)}`, percent(falseCredit)],
+  const sizes = portfolios.map((size) => ({
+    cells: [
+      ...[String(size.homes), String(size.draws), percent(size.rrmse), `${signed(size.low)} … ${signed(size.high)}`],
+      ...[between(size.falseCredit, size.falseLow, size.falseHigh, size.draws, percent)],
+      ...[between(size.micros, size.microsLow, size.microsHigh, size.draws, (micros) => (micros === null ? '–' : money(micros)))],
+      String(size.paidDays),
+    ],
   }));
   return `<h2>Where ${escaped(name)} is good, and where not</h2>
 ${table(['By', '', 'Homes', 'Days', 'Bias', 'RRMSE home', 'False credit', 'Each alone', 'Covered'], rows)}
 <h2>How many homes it takes</h2>
-<p>Portfolios drawn from your homes, ${escaped(name)}: error of a day's energy, and what is paid for nothing. One home alone is mostly chance.</p>
-${table(['Homes', 'Draws', 'RRMSE of a day', 'Error 5 … 95 %', 'False credit'], sizes)}`;
+<p>Portfolios drawn from your homes, ${escaped(name)}: error of a day's energy, and what the full terms pay each of them for nothing, of load and in
+rupees a home and event; in brackets what nine in ten portfolios lie between. One home alone is mostly chance.</p>
+${table(['Homes', 'Draws', 'RRMSE of a day', 'Error 5 … 95 %', 'False credit', 'A home and event', 'Days paid'], sizes)}`;
 }
 
-function signals({ signals: found }: Evaluation): string {
-  const rows = found.map(({ meterId, sign, says }) => ({ cells: [meterId, SIGN[sign], says] }));
-  const text = found.length === 0 ? '<p>None.</p>' : table(['Meter', 'Sign', 'Seen'], rows);
-  return `<h2>Worth a second look</h2><p>Signs of gaming, or of a broken meter. None is proof.</p>${text}`;
+function between(
+  value: number | null,
+  low: number | null,
+  high: number | null,
+  draws: number,
+  said: (value: number | null) => string,
+): string {
+  return draws < 2 ? said(value) : `${said(value)} (${said(low)} … ${said(high)})`;
 }
 
-const SIGN: Record<Sign, string> = {
-  at_cap: 'adjustment at its cap',
-  pumped: 'load pumped before notice',
-  frozen_baseline: 'frozen baseline',
-  left_against: 'left when the baseline was against it',
-  back_up: 'back-up generation or battery',
-  frozen: 'the same load every day',
-};
+const paid = ({ falseMicros, penaltyMicros }: Figures): string =>
+  penaltyMicros > 0 ? `${money(falseMicros)} after ${money(penaltyMicros)} of penalties` : money(falseMicros);
+
+/** Methods by terms, where more than one programme's are asked about. */
+function termsSection(methods: readonly MethodReport[]): string {
+  const [first] = methods;
+  if (!first || first.under.length < 2) return '';
+  const rows = methods.map((method) => ({
+    tone: toneOf(method),
+    cells: [
+      method.name,
+      ...method.under.map(({ figures }) => `${percent(figures.falseCredit?.value ?? null)} · ${paid(figures)}`),
+    ],
+  }));
+  return `<h2>Under other terms</h2><p>What each method would have paid all homes for nothing on the same days, of load and in rupees.</p>
+${table(['Method', ...first.under.map(({ terms }) => terms)], rows)}`;
+}

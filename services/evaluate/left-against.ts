@@ -4,6 +4,7 @@ import { energies } from './figures.ts';
 import type { Measured } from './measure.ts';
 import type { QuietHours } from './past-events.ts';
 import { LEAST, type Signal } from './signals.ts';
+import { correlated } from './words.ts';
 
 /** Fewer events left are no habit. */
 const LEAST_LEFT = 5;
@@ -44,13 +45,11 @@ export function leftAgainst(
     looked++;
     const found = correlationOf([all], seed);
     if (found === null || found.value > WEAK || found.high >= 0) return;
-    const says = `left ${gone.length} events when its load ran above the baseline: rank correlation ${signed(found.value)} (${signed(found.low)} … ${signed(found.high)})`;
+    const says = `left ${gone.length} events when its load ran above the baseline: rank correlation ${correlated(found)}`;
     signals.push({ meterId, sign: 'left_against', says });
   });
   return { all: { homes, left, correlation: correlationOf(pooled, seed) }, looked, signals };
 }
-
-const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
 
 /** Residuals as shares of the baseline, of the days that have both. */
 function residuals(measured: Measured, occasions: readonly number[], home: number, sign: number): number[] {

@@ -1,19 +1,30 @@
-import { type MethodPreset, methodPreset, methodPresets } from '../domain/method-presets.ts';
+import { type Mark, type MethodPreset, methodPreset, methodPresets } from '../domain/method-presets.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { MethodSpec } from '../performance/estimate.ts';
 import { presetMethod } from '../performance/family-answer.ts';
 import type { Quantity } from '../performance/spec.ts';
 import { CALTRACK } from '../performance/time-of-week.ts';
 
-/** A method to be judged, and what it says. */
-export type Candidate = { readonly name: string; readonly says: string; readonly spec: MethodSpec };
+/** A method to be judged, what it says, and what its numbers rest on. */
+export type Candidate = { readonly name: string; readonly says: string; readonly rests: string; readonly spec: MethodSpec };
+
+const MARKS: Record<Mark, string> = {
+  V: 'read at its source',
+  R: 'run by us',
+  S: 'seen as an excerpt',
+  K: 'from memory, not verified',
+};
+
+/** Where a preset comes from and how far each part of it was checked. */
+const restsOn = ({ source, verified }: MethodPreset): string =>
+  [`Source: ${source}`, ...verified.map(([mark, what]) => `${MARKS[mark]}: ${what}`)].join('; ').concat('.');
 
 const ours = methodPreset('in-ac-res')!;
 const NONE = { kind: 'none' };
 // As the default terms adjust: in the three hours before anybody knew.
 const RATIO = { ...(ours.params!.adjustment as object), from_min: -180, to_min: 0, anchor: 'notice' };
 const plain = (name: string, says: string, params: object, otherDay: object = {}): MethodPreset => ({
-  ...{ ...ours, name, says },
+  ...{ ...ours, name, says, source: 'ours, not regulatory', verified: [] },
   ...{ params: { ...ours.params, ...params }, otherDay: { ...ours.otherDay, ...otherDay } },
 });
 const HIGH = [
@@ -75,13 +86,14 @@ export function candidatesOf(
     const preset = plainMethods.find((one) => one.name === name) ?? methodPreset(name);
     if (!weather && (!preset || looksAtWeather(preset)))
       throw invalid('usage', `${name} looks at the weather: give --temperature FILE, or leave it out of --methods`);
-    if (preset) return { name, says: preset.says, spec: presetMethod(preset, minutes, { quantity }) };
+    if (preset) return { name, says: preset.says, rests: restsOn(preset), spec: presetMethod(preset, minutes, { quantity }) };
     return name === DEGREE_HOURS ? degreeHours(quantity) : timeOfWeek(quantity);
   });
 }
 
 const degreeHours = (quantity: Quantity): Candidate => ({
   name: DEGREE_HOURS,
+  rests: 'Source: ASHRAE change-point models.',
   says: 'a line by degree-hours above 24 and below 18 °C for each interval, over 90 days',
   spec: {
     ...{
@@ -97,6 +109,7 @@ const degreeHours = (quantity: Quantity): Candidate => ({
 });
 const timeOfWeek = (quantity: Quantity): Candidate => ({
   name: TIME_OF_WEEK,
+  rests: 'Source: CalTRACK 2.0, checked against eemeter.',
   says: 'time of week and temperature, CalTRACK 2.0 hourly, over a year',
   spec: {
     ...{ kind: 'time_of_week', quantity, minGapDays: 1, lookbackDays: 365, minDays: 30, floorZero: true, ...CALTRACK },

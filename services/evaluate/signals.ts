@@ -11,6 +11,14 @@ import type { Occasion } from './occasions.ts';
 /** What may be seen of a home, in the order of the reports. */
 export const SIGNS = ['at_cap', 'pumped', 'frozen_baseline', 'left_against', 'back_up', 'frozen'] as const;
 export type Sign = (typeof SIGNS)[number];
+export const SIGN_IN_WORDS: Record<Sign, string> = {
+  at_cap: 'adjustment at its cap',
+  pumped: 'load pumped before notice',
+  frozen_baseline: 'frozen baseline',
+  left_against: 'left when the baseline was against it',
+  back_up: 'back-up generation or battery',
+  frozen: 'the same load every day',
+};
 /** A home that deserves a second look, and what was seen. None of it is proof. */
 export type Signal = { readonly meterId: string; readonly sign: Sign; readonly says: string };
 /** Whether a sign was looked for: of how many homes, or why not. */

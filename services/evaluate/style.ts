@@ -7,6 +7,9 @@ body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,"
 main{max-width:66rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:clamp(1.5rem,4vw,2.1rem);line-height:1.2;margin:.5rem 0}
 h2{font-size:1.25rem;margin:2.4rem 0 .4rem}
+h3{font-size:1rem;margin:1.2rem 0 .2rem}
+summary{cursor:pointer;color:var(--soft);margin:.5rem 0}
+ul{max-width:48rem;padding-left:1.2rem}
 p{max-width:48rem;margin:.5rem 0}
 .lead{font-size:1.05rem}
 .small,.key{color:var(--soft);font-size:.875rem}
@@ -31,6 +34,7 @@ svg rect.clamped{fill:var(--clamped)}svg rect.red{fill:var(--red)}
 table{border-collapse:collapse;font-size:.875rem;min-width:100%}
 th,td{padding:.4rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 th{color:var(--soft);font-weight:600}
+td.wrap{white-space:normal;text-align:left;min-width:20rem}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
 dt{font-weight:600;margin-top:.5rem}dd{margin:0;color:var(--soft)}
 @media (max-width:40rem){svg{min-width:36rem}svg text{font-size:15px}svg .tick{font-size:15px}main{padding:1rem .75rem 3rem}}

@@ -1,5 +1,6 @@
 import type { Evaluation, MethodReport } from './evaluation.ts';
 import { RULES_IN_WORDS } from './recommend.ts';
+import { SIGN_IN_WORDS } from './signals.ts';
 import { money, percent, ranged, signed } from './words.ts';
 
 const RED = ['\u001b[31m', '\u001b[39m'] as const;
@@ -7,26 +8,62 @@ const BOLD = ['\u001b[1m', '\u001b[22m'] as const;
 
 /** The evaluation for a terminal; `colour` where it is one. */
 export function terminalReport(found: Evaluation, colour: boolean): string {
-  const { placebos, homes, events, methods, signals } = found;
+  const { placebos, homes, events, methods, terms } = found;
   const best = methods.find(({ verdict }) => verdict.recommended);
   const [first] = methods;
   const lines = [
-    `${homes} homes, ${placebos.ordinary + placebos.eventLike} placebo days (${placebos.eventLike} event-like) from ${placebos.first} to ${placebos.last}, ${events} past events; seed ${found.seed}`,
+    `${homes} homes, ${placebos.ordinary + placebos.eventLike} placebo days (${placebos.eventLike} event-like) from ${placebos.first} to ${placebos.last}, ${events} past events; paid by ${terms[0]}; seed ${found.seed}`,
     '',
     ...aligned([HEAD, ...methods.map(row)]).map((line, i) => paint(line, methods[i - 1], colour)),
     '',
     best ? `Recommended: ${best.name}: ${best.says}.` : 'No method meets the rules.',
     `Rules: ${RULES_IN_WORDS}.`,
-    ...((best ?? first) ? responses((best ?? first)!) : []),
-    ...(signals.length > 0
-      ? [
-          '',
-          `Worth a second look (no proof of anything): ${signals.length}`,
-          ...signals.slice(0, 10).map(({ meterId, says }) => `  ${meterId}: ${says}`),
-        ]
-      : []),
+    ...otherTerms(methods),
+    ...((best ?? first) ? portfolios((best ?? first)!) : []),
+    ...((best ?? first) ? responses((best ?? first)!, found.sign) : []),
+    ...secondLook(found),
+    '',
+    'Taken for granted:',
+    ...found.assumptions.map((sentence) => `  ${sentence}`),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function otherTerms(methods: readonly MethodReport[]): string[] {
+  const names = methods[0]?.under.map(({ terms }) => terms) ?? [];
+  if (names.length < 2) return [];
+  const rows = methods.map(({ name, under }) => [
+    name,
+    ...under.map(({ figures }) => `${percent(figures.falseCredit?.value ?? null)} ${money(figures.falseMicros)}`),
+  ]);
+  return [
+    '',
+    'Paid for nothing under each of the terms:',
+    ...aligned([['method', ...names], ...rows]).map((line) => `  ${line}`),
+  ];
+}
+
+function portfolios({ name, portfolios: sizes }: MethodReport): string[] {
+  const rows = sizes.map((size) => [
+    ...[String(size.homes), percent(size.rrmse), percent(size.falseCredit)],
+    size.micros === null ? '–' : money(size.micros),
+  ]);
+  const head = ['homes', 'RRMSE of a day', 'false credit', 'a home and event'];
+  return ['', `Portfolios by ${name}:`, ...aligned([head, ...rows]).map((line) => `  ${line}`)];
+}
+
+function secondLook({ signals, looked }: Evaluation): string[] {
+  const rows = looked.map(({ sign, homes, why }) => [
+    SIGN_IN_WORDS[sign],
+    why === '' ? `${signals.filter((one) => one.sign === sign).length} of ${homes} homes` : `not looked at: ${why}`,
+  ]);
+  const named = signals.slice(0, 10).map(({ meterId, says }) => `  ${meterId}: ${says}`);
+  return [
+    ...['', 'Worth a second look (no proof of anything):'],
+    ...rows.map(([sign, seen]) => `  ${sign!.padEnd(Math.max(...rows.map(([word]) => word!.length)))}  ${seen}`),
+    ...named,
+    ...(signals.length > 10 ? [`  and ${signals.length - 10} more: --json lists them`] : []),
+  ];
 }
 
 const HEAD = [
@@ -64,13 +101,26 @@ function paint(line: string, method: MethodReport | undefined, colour: boolean):
   return `${on}${mark}${line}${off}`;
 }
 
-function responses({ name, responses: found }: MethodReport): string[] {
+function responses({ name, responses: found }: MethodReport, sign: 1 | -1): string[] {
   if (found.length === 0) return [];
   const rows = found.map((one) => [
     ...[one.sort || 'events', one.category || 'all homes', `${one.homes} homes`, `${one.events} events`],
-    `below the baseline by ${ranged(one.response)}`,
+    ...[one.response, one.quiet, one.apart].map(ranged),
   ]);
-  return ['', `Past events by ${name}:`, ...aligned(rows).map((line) => `  ${line}`)];
+  const head = [
+    'events',
+    'category',
+    '',
+    '',
+    sign === 1 ? 'below the baseline' : 'above the baseline',
+    'quiet days',
+    'difference',
+  ];
+  return [
+    '',
+    `Past events by ${name}, and the same hours of quiet days:`,
+    ...aligned([head, ...rows]).map((line) => `  ${line}`),
+  ];
 }
 
 /** Columns as wide as their widest cell. */

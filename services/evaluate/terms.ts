@@ -75,7 +75,7 @@ function ownBaseline(name: string, { baseline, direction }: Terms): Candidate | 
   try {
     const [workingDay, otherDay] = [true, false].map((working) => methodOf(baseline, direction, working));
     return {
-      ...{ name: OWN, says: `the baseline that ${name} itself names` },
+      ...{ name: OWN, says: `the baseline that ${name} itself names`, rests: 'Source: the terms.' },
       spec: { kind: 'day_matching', workingDay: workingDay!, otherDay: otherDay! },
     };
   } catch (error) {

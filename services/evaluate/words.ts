@@ -14,3 +14,8 @@ export const kwh = (wh: number): string => `${Math.round(wh / 1000).toLocaleStri
 export const money = (micros: number): string => rupees(BigInt(Math.round(micros)));
 /** Names carry a digit that orders them. */
 export const shown = (name: string): string => name.replace(/^\d /, '');
+/** A correlation with its interval. */
+export const correlated = ({ value, low, high }: Ranged): string => {
+  const said = (one: number) => `${one < 0 ? '−' : '+'}${Math.abs(one).toFixed(2)}`;
+  return `${said(value)} (${said(low)} … ${said(high)})`;
+};

@@ -58,7 +58,13 @@ function measuredOf(
   });
   const counts = (gap: boolean) => Uint8Array.from(made, ({ actual }) => actual.filter((wh) => Number.isNaN(wh) === gap).length);
   return {
-    ...{ candidate: { name: 'any', says: '', spec: { kind: 'nominated' } as never }, occasions, homes, minutes, width: WIDTH },
+    ...{
+      candidate: { name: 'any', says: '', rests: '', spec: { kind: 'nominated' } as never },
+      occasions,
+      homes,
+      minutes,
+      width: WIDTH,
+    },
     ...{ status: usable.map((baseline) => (baseline ? 'ok' : 'insufficient_days')), made: usable, exact: new Map() },
     ...{ adjusted: new Uint8Array(made.length), settled: counts(false), missing: counts(true) },
     baseline: new Float64Array(made.length * WIDTH),

@@ -1,9 +1,17 @@
 import { expect, test } from 'vitest';
-import { evaluate } from '../../services/evaluate/evaluation.ts';
+import { chanceOf } from '../../services/evaluate/chance.ts';
+import { evaluate, type Question } from '../../services/evaluate/evaluation.ts';
+import { energies } from '../../services/evaluate/figures.ts';
+import { measure } from '../../services/evaluate/measure.ts';
+import type { Occasion } from '../../services/evaluate/occasions.ts';
+import { meanLoad } from '../../services/evaluate/parts.ts';
 import { readQuestion } from '../../services/evaluate/question-cli.ts';
+import type { Sign } from '../../services/evaluate/signals.ts';
+import { suspicionsOf } from '../../services/evaluate/suspicions.ts';
 import { coreBytes } from '../../services/performance/core-file.ts';
 import { estimator } from '../../services/performance/estimate.ts';
 import { loadKernel } from '../../services/performance/kernel.ts';
+import { indexAt, type LoadSeries } from '../../services/performance/load-series.ts';
 import { describeWithFixtures, fixture } from '../fixtures.ts';
 
 const READINGS = 'data/lcl/readings.csv.gz';
@@ -15,6 +23,10 @@ describeWithFixtures('100 London homes, 2013', [READINGS, EVENTS, 'data/lcl/mete
     const question = await readQuestion([fixture(READINGS)!], { methods, ...flags });
     return evaluate(question, estimator({ kernel: await loadKernel(coreBytes()) }));
   };
+
+  const past = { methods: '10of10-ratio', zone: 'Europe/London', 'event-days': fixture(EVENTS) ?? '' };
+  let read: Promise<Question> | null = null;
+  const withPastEvents = () => (read ??= readQuestion([fixture(READINGS)!], past));
 
   test('what selection and clamping pay for nothing is what others measured', { timeout: 120_000 }, async () => {
     const found = await ask({ zone: 'UTC', from: '2013-02-01' });
@@ -37,12 +49,60 @@ describeWithFixtures('100 London homes, 2013', [READINGS, EVENTS, 'data/lcl/mete
   test('homes on dynamic tariffs are well below their baseline in High-price events, the others near it', {
     timeout: 120_000,
   }, async () => {
-    const found = await ask({ zone: 'Europe/London', 'event-days': fixture(EVENTS)!, methods: '10of10-ratio' });
+    const found = evaluate(await withPastEvents(), estimator({ kernel: await loadKernel(coreBytes()) }));
     const high = found.methods[0]!.responses.filter(({ sort }) => sort === 'High');
-    const [std, tou] = ['Std', 'ToU'].map((name) => high.find(({ category }) => category === name)!.response!);
-    expect(tou!.value).toBeGreaterThan(0.1);
-    expect(tou!.low).toBeGreaterThan(0.05);
-    expect(Math.abs(std!.value)).toBeLessThan(0.05);
-    expect(std!.high).toBeLessThan(tou!.low);
+    const [std, tou] = ['Std', 'ToU'].map((name) => high.find(({ category }) => category === name)!);
+    expect(tou!.response!.value).toBeGreaterThan(0.1);
+    expect(tou!.response!.low).toBeGreaterThan(0.05);
+    expect(Math.abs(std!.response!.value)).toBeLessThan(0.05);
+    expect(std!.response!.high).toBeLessThan(tou!.response!.low);
+    // Less what the method sees at those hours of quiet days, the others are at their baseline; the homes on dynamic tariffs are not.
+    expect(std!.apart!.low).toBeLessThan(0);
+    expect(std!.apart!.high).toBeGreaterThan(0);
+    expect(std!.apart!.high - std!.apart!.low).toBeLessThan(0.07);
+    expect(tou!.apart!.low).toBeGreaterThan(0.05);
+  });
+
+  test('signs of gaming are found where they were put, and hardly anywhere else', { timeout: 120_000 }, async () => {
+    const asked = await withPastEvents();
+    const estimate = estimator({ kernel: await loadKernel(coreBytes()) });
+    // Ten homes with load enough have a generating set that runs at every event.
+    const sets = asked.series.filter((one) => meanLoad(one, asked.placebos, 'import') > 200).slice(0, 10);
+    const series = asked.series.map((one) => (sets.includes(one) ? withGenerator(one, asked.events) : one));
+    const question = { ...asked, series };
+    const at = (occasions: readonly Occasion[]) =>
+      measure(estimate, asked.candidates[0]!, occasions, series, asked.calendar, false);
+    const hours = { measured: at(asked.quietHours.occasions), around: asked.quietHours.around };
+    const seen = { quiet: at(asked.placebos), real: at(asked.events), hours };
+    // Ten others leave the ten events at which their load lies highest above the baseline; everybody leaves one in six by turns of mind.
+    const leavers = asked.series.filter((one) => !sets.includes(one)).slice(-10);
+    const chance = chanceOf(1);
+    const optOuts = asked.events.map(() => new Set(series.filter(() => chance() < 1 / 6).map(({ meterId }) => meterId)));
+    for (const one of leavers) {
+      const h = asked.series.indexOf(one);
+      const residuals = asked.events.map((_, o) => ({ o, wh: energies(seen.real, o * series.length + h)?.error ?? 0 }));
+      for (const those of optOuts) those.delete(one.meterId);
+      for (const { o } of residuals.sort((a, b) => a.wh - b.wh).slice(0, 10)) optOuts[o]!.add(one.meterId);
+    }
+    const { signals, looked } = suspicionsOf({ ...question, optOuts }, seen, estimate);
+    const named = (sign: Sign) => signals.filter((one) => one.sign === sign).map(({ meterId }) => meterId);
+    const put: Partial<Record<Sign, readonly LoadSeries[]>> = { back_up: sets, left_against: leavers };
+    const told = looked.map(({ sign, homes }) => {
+      const there = new Set(put[sign]?.map(({ meterId }) => meterId) ?? []);
+      const found = named(sign).filter((meterId) => there.has(meterId)).length;
+      const wrong = named(sign).length - found;
+      console.log(`${sign}: ${found} of ${there.size} found, ${wrong} of ${homes - there.size} others named`);
+      return { sign, found, wrong };
+    });
+    for (const { sign, wrong } of told) expect(wrong, sign).toBeLessThanOrEqual(3);
+    expect(told.find(({ sign }) => sign === 'back_up')!.found).toBeGreaterThanOrEqual(8);
+    expect(told.find(({ sign }) => sign === 'left_against')!.found).toBeGreaterThanOrEqual(8);
   });
 });
+
+/** Nothing from the grid through every event. */
+function withGenerator(one: LoadSeries, events: readonly Occasion[]): LoadSeries {
+  const importWh = one.importWh.slice();
+  for (const { event } of events) importWh.fill(0, ...[event.window.start, event.window.end].map((at) => indexAt(one, at)));
+  return { ...one, importWh };
+}

@@ -1,0 +1,68 @@
+import type { Evaluation, MethodReport } from './evaluation.ts';
+import { type TableRow, table } from './html-table.ts';
+import { escaped, rowPlot } from './plots.ts';
+import { money, ranged, rangedShare, signed } from './words.ts';
+
+/** Past events: what each method saw beside what it sees where nothing happened, and what it would have paid, event by event. */
+export function eventsSection({ methods, events: count, sign }: Evaluation, toneOf: (method: MethodReport) => string): string {
+  const [first] = methods;
+  if (count === 0 || !first) return '';
+  const share = sign === 1 ? 'Σ(baseline − metered) ÷ Σ baseline' : 'Σ(metered − baseline) ÷ Σ baseline';
+  const groups = first.responses.map((group, i) => {
+    const title = `${group.sort || 'Events'}, ${group.category || 'all'}: ${group.homes} homes, ${group.events} events`;
+    const rows = methods.map((method) => {
+      const { response, quiet, apart } = method.responses[i]!;
+      const marks = [
+        { range: response, tone: 'full' },
+        { range: quiet, tone: 'alone' },
+      ];
+      return {
+        ...{ name: method.name, tone: toneOf(method), text: signed((apart ?? response)?.value ?? null) },
+        marks: marks.flatMap(({ range, tone }) => (range ? [{ kind: 'range' as const, range, tone }] : [])),
+      };
+    });
+    return `<h3>${escaped(title)}</h3><div class="scroll">${rowPlot(title, rows, [])}</div>`;
+  });
+  return `<h2>Past events: what each method saw</h2>
+<p>${share}: to the right homes did what they were asked. Below each, the same at the same hours of quiet days around the events, where nothing
+happened: what a method sees there is its own bias. The number at the end is the difference: what remains of the answer.</p>
+<p class="key"><span class="box full"></span> events <span class="box alone"></span> the same hours of quiet days</p>
+${groups.join('')}
+<details><summary>The same in figures, with intervals</summary>${responseTable(methods, toneOf)}</details>
+<h2>What another method would have paid</h2>
+<p>For the ${count} past events, all homes as one portfolio.</p>
+${payTable(methods, toneOf)}
+<details><summary>Event by event</summary>${eventTable(methods)}</details>`;
+}
+
+function responseTable(methods: readonly MethodReport[], toneOf: (method: MethodReport) => string): string {
+  const rows = methods.flatMap((method) =>
+    method.responses.map(
+      ({ sort, category, response, quiet, apart, paidMicros }): TableRow => ({
+        tone: toneOf(method),
+        cells: [method.name, sort || 'events', category || 'all', ...[response, quiet, apart].map(ranged), money(paidMicros)],
+      }),
+    ),
+  );
+  return `${table(['Method', 'Events', 'Category', 'Seen', 'Quiet days', 'Difference', 'Paid as a portfolio of its own'], rows)}`;
+}
+
+function payTable(methods: readonly MethodReport[], toneOf: (method: MethodReport) => string): string {
+  const paidBy = ({ events }: MethodReport) => events.reduce((sum, { micros }) => sum + micros, 0);
+  const best = methods.find(({ verdict }) => verdict.recommended);
+  const rows = methods.map((method): TableRow => {
+    const paid = paidBy(method);
+    const than = best && best !== method && paidBy(best) > 0 ? signed(paid / paidBy(best) - 1) : '';
+    const { energy, money: rupees } = method.ofEventPay;
+    return { tone: toneOf(method), cells: [method.name, money(paid), than, rangedShare(rupees), rangedShare(energy)] };
+  });
+  const head = ['Method', 'Paid', best ? `More than ${best.name}` : '', 'Rupees of quiet days, of event pay', 'Energy'];
+  return `${table(head, rows)}<p class="small">The last columns: what a home and hour is paid on quiet days, as a share of what it is paid at events.</p>`;
+}
+
+function eventTable(methods: readonly MethodReport[]): string {
+  const rows = methods[0]!.events.map(({ event, day, sort }, e) => ({
+    cells: [event === day ? day : `${event}, ${day}`, sort, ...methods.map(({ events }) => money(events[e]!.micros))],
+  }));
+  return table(['Event', '', ...methods.map(({ name }) => name)], rows);
+}

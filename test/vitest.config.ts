@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -17,6 +18,8 @@ export default defineConfig({
         test: {
           name: 'rooms',
           root: ROOT,
+          // By itself vitest leaves one processor free, which of two is half of them.
+          maxWorkers: Math.max(1, availableParallelism()),
           include: ['**/*.test.ts'],
           exclude: [...EXCLUDE, ...SERVERS],
           testTimeout: 30_000,
@@ -31,6 +34,7 @@ export default defineConfig({
           include: SERVERS,
           exclude: EXCLUDE,
           fileParallelism: false,
+          maxWorkers: 1,
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { said } from '../host/cli-testing.ts';
 import { baselineCommand } from './baseline-cli.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'lachak-baseline-'));
@@ -20,25 +21,7 @@ function file(content: string | Uint8Array): string {
   return path;
 }
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const write = vi.spyOn(process.stdout, 'write').mockImplementation(((text: string, done?: () => void) => {
-    out += text;
-    done?.();
-    return true;
-  }) as never);
-  const complain = vi.spyOn(process.stderr, 'write').mockImplementation(((text: string) => {
-    err += text;
-    return true;
-  }) as never);
-  try {
-    return { code: await baselineCommand(args), out, err };
-  } finally {
-    write.mockRestore();
-    complain.mockRestore();
-  }
-}
-
+const run = (...args: string[]) => said(() => baselineCommand(args));
 const ask = (request: unknown, ...readings: string[]) =>
   run('--request', file(JSON.stringify(request)), ...readings.flatMap((path) => ['--readings', path]));
 

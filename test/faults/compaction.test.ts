@@ -1,31 +1,15 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runTill } from './killed.ts';
 
 // Compaction and retention are killed with SIGKILL: after a base is on disk and before its row is committed, and after versions were let go
 // and before their files are gone. Whatever was done, every reading is there, nothing is torn, and no file is left that no row names.
-const child = fileURLToPath(new URL('../../dist/test/faults/compaction.js', import.meta.url));
-
-function run(folder: string, fault: string): Promise<{ signal: NodeJS.Signals | null; output: string; errors: string }> {
-  const made = spawn(process.execPath, [child, folder], { env: { ...process.env, LACHAK_FAULT: fault } });
-  const text = { output: '', errors: '' };
-  made.stdout.on('data', (part) => {
-    text.output += part;
-  });
-  made.stderr.on('data', (part) => {
-    text.errors += part;
-  });
-  return new Promise((done) => made.once('close', (_, signal) => done({ signal, ...text })));
-}
+const run = (folder: string, fault: string) => runTill(fault, 'compaction', folder);
 
 describe('compaction that is killed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'lachak-compaction-'));
-  beforeAll(() => {
-    if (!existsSync(child)) throw new Error(`${child} is missing: npm run build makes it`);
-  });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test.each([

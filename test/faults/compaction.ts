@@ -1,11 +1,4 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { create } from '@bufbuild/protobuf';
-import { RegistryChangedSchema } from '../../gen/lachak/v1/facts_pb.ts';
-import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
-import { Register } from '../../gen/lachak/v1/types_pb.ts';
-import { testHost } from '../../services/host/testing.ts';
-import { room } from '../../services/metering/service.ts';
+import { oneMeter, tilesOnDisk } from './one-meter.ts';
 
 // The process that compaction.test.ts kills: delivers two days in several versions, compacts them and lets the versions go. Started again
 // it does the same again.
@@ -13,30 +6,11 @@ const [folder = ''] = process.argv.slice(2);
 const START = Date.parse('2026-06-01T00:00:00Z');
 const DAYS = ['2026-05-01', '2026-05-02'];
 const VERSIONS = 4;
-const host = await testHost({ rooms: [room], folder, clock: { start: START } });
-const value = create(RegistryChangedSchema, {
-  records: [
-    {
-      record: {
-        case: 'meter',
-        value: { meterId: 'm', connectionId: 'c', registers: [Register.IMPORT], intervalMinutes: 30, shard: 1 },
-      },
-    },
-  ],
-});
-await host.facts.publish('registry', { discom: 'BRPL', key: 'BRPL', body: { case: 'registryChanged', value } });
-await host.settled();
-const metering = host.connect(Metering);
-const as = await host.token('operator');
+const { host, metering, as, deliver } = await oneMeter(folder, START);
 for (const day of DAYS)
   for (let version = 1; version <= VERSIONS; version++) {
     const csv = `meter_id,interval_start,import_wh,known_at\nm,${day}T12:00:00+05:30,${version * 100},2026-05-03T0${version}:00:00Z\n`;
-    const report = await metering.importReadings(
-      (async function* () {
-        yield { fileName: `${day}-${version}.csv`, chunk: Buffer.from(csv) };
-      })(),
-      { as },
-    );
+    const report = await deliver(`${day}-${version}.csv`, csv);
     if (report.rejected > 0n) throw new Error(`refused: ${JSON.stringify(report.findings.map(({ message }) => message))}`);
   }
 await drained(metering.compactReadings({ atLeast: 2 }, { as }));
@@ -49,10 +23,7 @@ for (const day of DAYS) {
   const { meterDays } = await metering.getMeterDays({ names: [{ meterId: 'm', day }], withReadings: true }, { discom: 'BRPL' });
   readings.push(new Int32Array(Uint8Array.from(meterDays[0]!.importWh).buffer)[24]);
 }
-const tiles = readdirSync(join(folder, 'metering', 'tiles'), { recursive: true }).filter((name) =>
-  String(name).endsWith('.tile'),
-);
-console.log(`result ${JSON.stringify({ readings, faults, tiles: tiles.length })}`);
+console.log(`result ${JSON.stringify({ readings, faults, tiles: tilesOnDisk(folder) })}`);
 await host.stop();
 
 async function drained<T>(stream: AsyncIterable<T>): Promise<T[]> {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -59,15 +60,15 @@ class Town {
     return host;
   }
 
-  /** A room that notes what it hears; `fails` may object. */
-  follower(name: RoomName, heard: Line[], fails: (who: string) => boolean = () => false): RoomMaker {
+  /** A room that notes what it hears; `fails` may object, or take its time. */
+  follower(name: RoomName, heard: Line[], fails: (who: string) => boolean | Promise<boolean> = () => false): RoomMaker {
     return {
       name,
       migrations: nowhere,
       make: ({ facts }) => {
         facts.follow('registry', {
           personErased: async (tx, { participantId }, fact) => {
-            if (fails(participantId)) throw new Error(`${participantId} cannot be`);
+            if (await fails(participantId)) throw new Error(`${participantId} cannot be`);
             tx.afterCommit(() => heard.push({ who: participantId, key: fact.key, position: fact.position, pid: process.pid }));
           },
         });
@@ -205,6 +206,44 @@ describe.each(['PostgreSQL', 'NATS JetStream'])('facts carried by %s', (carrier)
     await town.write('newer');
     await expect.poll(() => late.at(-1)?.who, soon).toBe('newer');
   });
+
+  test.runIf(carrier !== 'PostgreSQL')(
+    'a follower that is always behind is brought its facts by JetStream all the same, while writing goes on',
+    async () => {
+      const slow: Line[] = [];
+      const takesTime = async (who: string): Promise<boolean> => {
+        if (who.startsWith('rate-')) await pause(4);
+        return false;
+      };
+      const settlement = await town.host([town.follower('settlement', slow, takesTime)]);
+      let written = 0;
+      let writing = true;
+      const writers = (async () => {
+        // About twice as fast as they are handled.
+        for (; writing; await pause(40))
+          await Promise.all(Array.from({ length: 8 }, (_, writer) => town.write(`rate-${written++}`, `rate-${writer}`)));
+      })();
+      const standing = async () => (await settlement.host.facts.standing()).followers[0]!;
+      try {
+        const before = (await standing()).received;
+        await expect
+          .poll(async () => {
+            const { behind, received } = await standing();
+            return behind > 100n ? received - before : 0;
+          }, soon)
+          .toBeGreaterThan(100);
+      } finally {
+        writing = false;
+        await writers;
+      }
+      await expect.poll(() => slow.filter(({ who }) => who.startsWith('rate-')).length, { timeout: 60_000 }).toBe(written);
+      const numbered = slow.filter(({ who }) => who.startsWith('rate-')).map(({ who, key }) => ({ who: who.slice(5), key }));
+      expectOrdered(numbered, written, 'rate', 8);
+      const listed = written - (await standing()).received;
+      console.log(`${carrier}: of ${written} facts for a follower that was always behind ${listed} were listed`);
+      expect(listed, 'most are brought').toBeLessThan(written / 2);
+    },
+  );
 
   test('a poison fact parks its key; replayed, it and what waited behind it follow', async () => {
     heard.length = 0;

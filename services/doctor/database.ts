@@ -6,6 +6,7 @@ import { type Connection, foundServer } from '../host/embedded.ts';
 import { expectSchema, expectVersion, missing } from '../host/expect.ts';
 import { filesOf, hostTables, roomTables } from '../host/migrations.ts';
 import type { RoomMaker } from '../host/room.ts';
+import { lookAtFacts } from './facts.ts';
 import { clockFinding, type Finding, migrationFinding, note, ok, wrong } from './finding.ts';
 
 const ANSWER_WITHIN_MS = 5000;
@@ -13,10 +14,10 @@ type Rooms = readonly Pick<RoomMaker, 'name' | 'migrations'>[];
 type Place = { readonly what: string; readonly at: string | Connection; readonly own: boolean; readonly rooms: Rooms };
 
 /** PostgreSQL, its clock and the rooms' schemas, as these rooms would reach them. Changes nothing and starts nothing. */
-export async function lookAtDatabases(config: Config, rooms: Rooms): Promise<Finding[]> {
+export async function lookAtDatabases(config: Config, rooms: Rooms, holder: number | null): Promise<Finding[]> {
   const reached = rooms.map((room) => ({ room, ...databaseOf(config, room.name) }));
   const unnamed = reached.filter(({ url }) => url === '');
-  if (unnamed.length === reached.length) return lookAtEmbedded(config.folder, rooms);
+  if (unnamed.length === reached.length) return lookAtEmbedded(config.folder, rooms, holder);
   if (unnamed.length > 0) {
     const names = unnamed.map(({ room }) => room.name).join(', ');
     return [
@@ -31,19 +32,19 @@ export async function lookAtDatabases(config: Config, rooms: Rooms): Promise<Fin
     const what = own ? `PostgreSQL of ${room.name}` : 'PostgreSQL';
     places.set(url, { what, at: url, own, rooms: [...(places.get(url)?.rooms ?? []), room] });
   }
-  return (await Promise.all([...places.values()].map(lookAt))).flat();
+  return (await Promise.all([...places.values()].map((place) => lookAt(place, holder)))).flat();
 }
 
-async function lookAtEmbedded(folder: string, rooms: Rooms): Promise<Finding[]> {
+async function lookAtEmbedded(folder: string, rooms: Rooms, holder: number | null): Promise<Finding[]> {
   const at = foundServer(folder);
-  if (at) return lookAt({ what: 'PostgreSQL, embedded', at, own: false, rooms });
+  if (at) return lookAt({ what: 'PostgreSQL, embedded', at, own: false, rooms }, holder);
   const version = join(folder, 'postgres', 'PG_VERSION');
   if (!existsSync(version)) return [note('PostgreSQL, embedded', 'is not there yet: the first start makes it')];
   const major = readFileSync(version, 'utf8').trim();
   return [note('PostgreSQL, embedded', `${major}, does not run: a start starts it; its schemas can be looked at then`)];
 }
 
-async function lookAt({ what, at, own, rooms }: Place): Promise<Finding[]> {
+async function lookAt({ what, at, own, rooms }: Place, holder: number | null): Promise<Finding[]> {
   const client = new pg.Client({
     ...(typeof at === 'string' ? { connectionString: at } : at),
     connectionTimeoutMillis: ANSWER_WITHIN_MS,
@@ -65,7 +66,10 @@ async function lookAt({ what, at, own, rooms }: Place): Promise<Finding[]> {
           { owner: name, folder: migrations },
         ]),
       );
-    return findings;
+    // Tables of another age have their columns to come.
+    if (findings.some(({ what, verdict }) => what.startsWith('schema') && verdict !== 'ok')) return findings;
+    const names = rooms.map(({ name }) => name);
+    return [...findings, ...(await lookAtFacts(client, names, holder !== null))];
   } catch (error) {
     return [wrong(what, missing(error) ?? (error as Error).message)];
   } finally {

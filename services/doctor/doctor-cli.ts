@@ -12,9 +12,9 @@ import { lookAtBroker, lookAtInflux, lookAtNats, lookAtRooms, reached } from './
 const HELP = `lachak doctor [ROOM…] [options as for lachak start]
 
 Looks at everything that the rooms named, or all that are not elsewhere, stand on: folder, disk, secrets, certificate, PostgreSQL and its
-schemas, NATS, InfluxDB, the MQTT broker, the clocks of all, and the rooms of other processes. One line each: ok; note, when nothing is
-wrong but something is worth knowing; wrong, with what was expected and what to do. Changes nothing; may be asked while the rooms run
-and while they do not. Exit 1 when anything is wrong.
+schemas, whether the followers of facts get on, NATS, InfluxDB, the MQTT broker, the clocks of all, and the rooms of other processes. One
+line each: ok; note, when nothing is wrong but something is worth knowing; wrong, with what was expected and what to do. Changes nothing;
+may be asked while the rooms run and while they do not. Exit 1 when anything is wrong.
 
 `;
 
@@ -41,7 +41,7 @@ export async function examined(config: Config, rooms: Rooms): Promise<Finding[]>
   const rest = await Promise.all([
     lookAtCertificate(config, names),
     lookAtTokens(config),
-    lookAtDatabases(config, rooms),
+    lookAtDatabases(config, rooms, holder),
     names.includes('metering') ? lookAtInflux(config) : [],
     lookAtNats(config),
     names.includes('devices') ? lookAtBroker(config) : [],

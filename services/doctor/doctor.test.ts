@@ -8,6 +8,7 @@ import { startInflux } from '../../test/servers/influx.ts';
 import { startMosquitto } from '../../test/servers/mosquitto.ts';
 import { startNats } from '../../test/servers/nats.ts';
 import { room as catalogue } from '../catalogue/service.ts';
+import { Refusal } from '../domain/outcome.ts';
 import { makeCertificates } from '../host/certs-cli.ts';
 import { type Config, defaults } from '../host/config.ts';
 import type { RoomMaker } from '../host/room.ts';
@@ -88,6 +89,63 @@ describe('a house on its own folder', () => {
       out.mockRestore();
     }
   });
+});
+
+describe('followers that stand still', () => {
+  let house: TestHost;
+  let away = false;
+  const folder = join(there, 'followers');
+  const nowhere = new URL('file:///nonexistent/');
+  const idle = { bindings: [], start: async () => {}, stop: async () => {} };
+  const registry: RoomMaker = { name: 'registry', migrations: nowhere, make: () => idle };
+  const dispatch: RoomMaker = {
+    name: 'dispatch',
+    migrations: nowhere,
+    make: ({ facts }) => {
+      facts.follow('registry', {
+        personErased: async () => {
+          if (away) throw new Refusal('unavailable', 'record_away', 'the record is away');
+        },
+      });
+      return idle;
+    },
+  };
+  const write = (key: string) => {
+    const body = { case: 'personErased', value: { $typeName: 'lachak.v1.PersonErased', participantId: key } } as const;
+    return house.facts.publish('registry', { discom: 'BRPL', key, body });
+  };
+  const dispatchSays = async () => said(await looked({ folder }, [dispatch]), 'facts, dispatch');
+  beforeAll(async () => {
+    mkdirSync(folder, { mode: 0o700 });
+    house = await testHost({ rooms: [registry, dispatch], clock: 'system', folder });
+  }, 60_000);
+  afterAll(() => house.stop());
+
+  test('a backlog that does not shrink, a parked key, an outbox that was put back', async () => {
+    await write('one');
+    await vi.waitFor(async () => expect(await dispatchSays()).toBe('ok of registry: all handled'), { timeout: 20_000 });
+    away = true;
+    await write('two');
+    await vi.waitFor(async () => expect((await house.host.facts.standing()).followers[0]!.failure).toContain('away'), 20_000);
+    expect(await dispatchSays()).toMatch(
+      /^wrong stands still: 1 of registry wait since 20.*Z, the first is registry-2 \(personErased\)/,
+    );
+    away = false;
+    await vi.waitFor(async () => expect(await dispatchSays()).toMatch(/^ok/), { timeout: 20_000 });
+    const own = await house.database('dispatch');
+    await own.query(
+      `insert into fact_parked (upstream, position, partition, discom, key, kind, fact, state, error, attempts)
+       values ('registry', 2, 0, 'BRPL', 'two', 'personErased', '', 'failed', 'no such person', 8)`,
+    );
+    expect(await dispatchSays()).toMatch(
+      /^wrong 1 of registry are parked since 20.*registry-2, with "no such person": lachak facts parked/,
+    );
+    await own.query("update fact_parked set state = 'dropped'");
+    await (await house.database('registry')).query('update relay set last_position = 1');
+    expect(await dispatchSays()).toMatch(
+      /^wrong registry was put back to its fact 1, but dispatch has handled its facts up to 2/,
+    );
+  }, 60_000);
 });
 
 test('a folder that is not there yet is no fault, and is not made by looking', async () => {

@@ -33,10 +33,17 @@ export type ArrangeInput = {
   readonly findings: Findings;
 };
 
+/** By day, then shard; then by grid, of which a shard may have several. */
+export const inOrder = (a: TilePlace, b: TilePlace): number =>
+  a.dayStart - b.dayStart ||
+  a.shard - b.shard ||
+  a.intervalMinutes - b.intervalMinutes ||
+  (a.zone < b.zone ? -1 : a.zone > b.zone ? 1 : 0);
+
 type OpenDay = { place: TilePlace; end: Instant; groups: Map<Instant, number> };
 const WH_MOST = 2 ** 31 - 1;
 /** Civil days are written with four digits. */
-const YEAR_100 = Date.UTC(100, 0, 1);
+export const YEAR_100 = Date.UTC(100, 0, 1);
 
 /**
  * Puts each row into its tile and slot, in Wh (× the meter's factor, in place), and groups them by tile and known_at, ascending by known_at
@@ -161,5 +168,5 @@ function gathered(groups: { place: TilePlace; knownAt: Instant; count: number }[
   }
   return groups
     .map(({ place, knownAt, count }, i) => ({ place, knownAt, rows: order.subarray(next[i]! - count, next[i]!) }))
-    .sort((a, b) => a.place.dayStart - b.place.dayStart || a.place.shard - b.place.shard || a.knownAt - b.knownAt);
+    .sort((a, b) => inOrder(a.place, b.place) || a.knownAt - b.knownAt);
 }

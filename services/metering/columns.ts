@@ -4,6 +4,7 @@ import { invalid } from '../domain/outcome.ts';
 import { MISSING } from '../domain/tile.ts';
 import type { Findings } from './findings.ts';
 import { addRow, type Rows } from './rows.ts';
+import { columnFor, exportsOf, noteExport, qualitiesOf, type Sheet, type SheetColumn } from './sheet.ts';
 
 /** One block of a stream: `meters` × `slots` values, meter-major; null = not delivered. */
 export type PackedColumns = {
@@ -20,12 +21,8 @@ export type PackedColumns = {
 /** By meter id: the grid it comes on, and its index in the rows. */
 export type Grids = Map<string, { readonly minutes: number; readonly meter: number }>;
 
-/**
- * Appends a block to the rows and notes each meter's interval in `grids`; answers how many values it had. Throws Refusal where the
- * columns do not have the shape they say, or a meter comes on two grids.
- */
-export function appendColumns(rows: Rows, grids: Grids, block: PackedColumns, findings: Findings): number {
-  const { start, intervalMinutes, slots, meterIds, importWh, exportWh, quality, knownAt } = block;
+/** Throws Refusal where the columns do not have the shape they say. Answers how many values it has. */
+export function valuesIn({ intervalMinutes, slots, meterIds, importWh, exportWh, quality }: PackedColumns): number {
   const values = meterIds.length * slots;
   if (intervalMinutes < 1 || slots < 1)
     throw invalid('columns_malformed', 'interval_minutes and slots must be at least 1', 'slots');
@@ -39,16 +36,34 @@ export function appendColumns(rows: Rows, grids: Grids, block: PackedColumns, fi
       `${meterIds.length} meters × ${slots} slots need ${values} values in each column`,
       'import_wh',
     );
-  for (const [i, meterId] of meterIds.entries()) {
-    const grid = grids.get(meterId) ?? { minutes: intervalMinutes, meter: rows.meterIds.push(meterId) - 1 };
-    if (grid.minutes !== intervalMinutes)
-      throw invalid(
-        'interval_mismatch',
-        `meter ${meterId} comes in intervals of ${grid.minutes} and of ${intervalMinutes} minutes`,
-        'interval_minutes',
-      );
+  return values;
+}
+
+/** Index of a meter of a block; notes its interval. Throws Refusal where it comes on two grids. */
+function indexOf(meterId: string, meterIds: string[], grids: Grids, intervalMinutes: number): number {
+  let grid = grids.get(meterId);
+  if (grid === undefined) {
+    grid = { minutes: intervalMinutes, meter: meterIds.push(meterId) - 1 };
     grids.set(meterId, grid);
-    const { meter } = grid;
+  }
+  if (grid.minutes !== intervalMinutes)
+    throw invalid(
+      'interval_mismatch',
+      `meter ${meterId} comes in intervals of ${grid.minutes} and of ${intervalMinutes} minutes`,
+      'interval_minutes',
+    );
+  return grid.meter;
+}
+
+/**
+ * Appends a block to the rows and notes each meter's interval in `grids`; answers how many values it had. Throws Refusal where the
+ * columns do not have the shape they say, or a meter comes on two grids.
+ */
+export function appendColumns(rows: Rows, grids: Grids, block: PackedColumns, findings: Findings): number {
+  const { start, intervalMinutes, slots, meterIds, importWh, exportWh, quality, knownAt } = block;
+  const values = valuesIn(block);
+  for (const [i, meterId] of meterIds.entries()) {
+    const meter = indexOf(meterId, rows.meterIds, grids, intervalMinutes);
     for (let slot = 0; slot < slots; slot++) {
       const at = i * slots + slot;
       const imported = importWh[at]!;
@@ -65,3 +80,60 @@ export function appendColumns(rows: Rows, grids: Grids, block: PackedColumns, fi
   }
   return values;
 }
+
+/**
+ * Puts a block into the sheet, intervals side by side, where that is all there is to do: no cell of it is taken, no value needs a finding, and
+ * it is known since when the others are. Else answers false and has put nothing. Throws as `appendColumns` does.
+ */
+export function layColumns(sheet: Sheet, meterIds: string[], grids: Grids, block: PackedColumns): boolean {
+  const { start, intervalMinutes, slots, importWh, exportWh, quality, knownAt } = block;
+  const values = valuesIn(block);
+  const indexes = Int32Array.from(block.meterIds, (meterId) => indexOf(meterId, meterIds, grids, intervalMinutes));
+  const base = sheet.values;
+  if ((sheet.count > 0 && sheet.knownAt !== knownAt) || base + values >= 2 ** 32) return false;
+  if (new Set(indexes).size < indexes.length || !isPlain(importWh) || (exportWh !== null && !isPlain(exportWh))) return false;
+  if (quality?.some((said) => said > 5)) return false;
+  const columns: SheetColumn[] = [];
+  for (let slot = 0; slot < slots; slot++) {
+    const column = columnFor(sheet, start + slot * intervalMinutes * MINUTE, meterIds.length, values);
+    if (column === null || indexes.some((meter) => column.nth[meter] !== 0)) return false;
+    columns.push(column);
+  }
+  sheet.knownAt = knownAt;
+  sheet.values += values;
+  sheet.bases.push(base);
+  for (const [slot, column] of columns.entries()) sheet.count += layInterval(column, slot, block, indexes, base);
+  if (exportWh !== null)
+    for (const [i, meter] of indexes.entries())
+      if (exportWh.subarray(i * slots, (i + 1) * slots).some((wh) => wh !== MISSING)) noteExport(sheet, meter);
+  return true;
+}
+
+/** One interval of a block: what is missing of both registers says nothing, what is REJECTED has no values. */
+function layInterval(column: SheetColumn, slot: number, block: PackedColumns, indexes: Int32Array, base: number): number {
+  const { slots, importWh, exportWh, quality } = block;
+  const exported = exportWh === null ? null : exportsOf(column);
+  const said = quality === null ? null : qualitiesOf(column);
+  let count = 0;
+  for (let i = 0, at = slot; i < indexes.length; i++, at += slots) {
+    const meter = indexes[i]!;
+    const withdrawn = quality !== null && quality[at] === REJECTED;
+    const imports = withdrawn ? MISSING : importWh[at]!;
+    const exports = exportWh === null || withdrawn ? MISSING : exportWh[at]!;
+    if (imports === MISSING && exports === MISSING && !withdrawn) continue;
+    column.nth[meter] = base + at + 1;
+    column.importWh[meter] = imports;
+    if (exported !== null) exported[meter] = exports;
+    if (said !== null) said[meter] = quality![at]! || VALID;
+    count++;
+  }
+  return count;
+}
+
+function isPlain(wh: Int32Array): boolean {
+  for (let at = 0; at < wh.length; at++) if (wh[at]! < 0 && wh[at] !== MISSING) return false;
+  return true;
+}
+
+const VALID = 1;
+const REJECTED = 5;

@@ -43,3 +43,9 @@ export function noFindings(): Findings {
     },
   };
 }
+
+/** Adds what was found elsewhere, as if it were found now. */
+export function absorb(findings: Findings, found: Pick<Findings, 'first' | 'counts'>): void {
+  findings.first.push(...found.first.slice(0, FINDINGS_KEPT - findings.first.length));
+  for (const [code, count] of found.counts) findings.counts.set(code, (findings.counts.get(code) ?? 0) + count);
+}

@@ -7,7 +7,8 @@ import { type Metering, ReadingColumnsSchema } from '../../gen/lachak/v1/meterin
 import { invalid } from '../domain/outcome.ts';
 import { withRoom } from '../host/disk.ts';
 import type { Deps, Handlers } from '../host/room.ts';
-import { appendColumns, type Grids } from './columns.ts';
+import { appendColumns, type Grids, layColumns, valuesIn } from './columns.ts';
+import type { Crew } from './crew-service.ts';
 import { type Findings, noFindings } from './findings.ts';
 import { readProfiles } from './ies-reader.ts';
 import { hashing, ingest, type Report } from './ingest-service.ts';
@@ -18,6 +19,7 @@ import { metersNamed } from './places-store.ts';
 import { type ReadRows, readingsReader } from './reader.ts';
 import type { ReadingStore } from './reading-store.ts';
 import { noRows, type Rows } from './rows.ts';
+import { noSheet, rowsFrom, type Sheet } from './sheet.ts';
 import { peek, plainBytes } from './unpack-service.ts';
 
 /** Told what became of the readings of every delivery. */
@@ -30,9 +32,10 @@ const DAY = 86_400_000;
 export function importHandlers(
   deps: Deps,
   readings: ReadingStore,
+  crew: Crew,
   tally: Tally,
 ): Pick<Handlers<typeof Metering>, 'importReadings' | 'putReadings'> {
-  const { clock, database } = deps;
+  const { clock } = deps;
   return {
     importReadings: async (requests, caller) => {
       const findings = noFindings();
@@ -50,16 +53,17 @@ export function importHandlers(
       if (grids) await knownByPart(deps, caller.discom, rows, grids);
       // The content is the file itself: `now` for rows without known_at must not make a repeated file another one.
       const content = `${hash.hex()} ${head.knownAtMs}`;
-      const { report, repeated } = await ingest(deps, readings, {
+      const { report, repeated } = await ingest(deps, readings, crew, {
         ...{ discom: caller.discom, command: command(caller, head.commandId, 'ImportReadings', content), knownAt },
         ...{ handOff: head.fileName || 'file', signer: caller.subject, source: sourceOf(caller) },
-        ...{ rows, lines, refused: lines - empty - rows.count, findings },
+        ...{ rows, sheet: null, lines, refused: lines - empty - rows.count, findings },
       });
       tally({ report, repeated });
       return reportMessage(report, repeated);
     },
     putReadings: async (requests, caller) => {
-      const rows = noRows();
+      let rows = noRows();
+      let sheet: Sheet | null = noSheet();
       const findings = noFindings();
       const hash = hashing();
       const now = clock.now();
@@ -69,14 +73,19 @@ export function importHandlers(
       for await (const columns of requests) {
         if (commandId === '') commandId = columns.commandId;
         hash.add(toBinary(ReadingColumnsSchema, columns));
-        lines += appendColumns(rows, grids, packed(columns, knownAtOf(columns.knownAtMs, now)), findings);
+        const block = packed(columns, knownAtOf(columns.knownAtMs, now));
+        lines += valuesIn(block);
+        if (sheet !== null && layColumns(sheet, rows.meterIds, grids, block)) continue;
+        // What a sheet cannot hold needs every reading for itself, those before it as well.
+        if (sheet !== null) rows = rowsFrom(sheet, rows.meterIds);
+        sheet = null;
+        appendColumns(rows, grids, block, findings);
       }
-      checkGrids(await metersNamed(database, caller.discom, rows.meterIds), grids);
       const refused = [...findings.counts.values()].reduce((a, b) => a + b, 0);
-      const { report, repeated } = await ingest(deps, readings, {
+      const { report, repeated } = await ingest(deps, readings, crew, {
         ...{ discom: caller.discom, command: command(caller, commandId, 'PutReadings', hash.hex()), knownAt: now },
         ...{ handOff: 'stream', signer: caller.subject, source: sourceOf(caller) },
-        ...{ rows, lines, refused, findings },
+        ...{ rows, sheet, check: (known) => checkGrids(known, grids), lines, refused, findings },
       });
       tally({ report, repeated });
       return reportMessage(report, repeated);

@@ -69,7 +69,10 @@ export const packed = (message: ReadingColumns, knownAt: Instant): PackedColumns
 
 function int32s(bytes: Uint8Array, field: string): Int32Array {
   if (bytes.length % 4 !== 0) throw invalid('columns_malformed', `${field} must be little-endian i32 values`, field);
-  return new Int32Array(Uint8Array.from(bytes).buffer);
+  // In its message it lies at any address; a copy lies at one that is a multiple of 4.
+  const aligned = new Uint8Array(bytes.length);
+  aligned.set(bytes);
+  return new Int32Array(aligned.buffer);
 }
 
 export const slotBytes = (slots: { importWh: Int32Array; exportWh: Int32Array; quality: Uint8Array }) => ({

@@ -4,6 +4,7 @@ import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts';
 import { compactionHandlers } from './compaction-service.ts';
 import { noteNamed } from './compaction-store.ts';
+import { type Crew, openCrew } from './crew-service.ts';
 import { follow } from './follow-service.ts';
 import { importHandlers, sweepIncoming, type Tally } from './import-service.ts';
 import { openInflux } from './influx-store.ts';
@@ -28,13 +29,14 @@ export const room: RoomMaker = {
     const { influxUrl: url, influxPasswordFile: passwordFile } = deps.config;
     const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
     const readings = influx ? recordedStore(deps.folder, files, influx, deps.log) : tileStore(deps.folder, files);
-    const telemetry = followTelemetry(deps, readings, tally);
+    const crew = openCrew();
+    const telemetry = followTelemetry(deps, readings, crew, tally);
     follow(deps, telemetry.stir);
     return {
       needs: influx ? [{ name: 'InfluxDB', ask: async () => influx.ready() }] : [],
       bindings: [
         bind(Metering, {
-          ...handlers(deps, { database: deps.database, readings }, tally),
+          ...handlers(deps, { database: deps.database, readings }, crew, tally),
           ...keepingHandlers(deps, { readings, influx }),
           ...compactionHandlers(deps, readings),
         }),
@@ -45,7 +47,10 @@ export const room: RoomMaker = {
         const orphans = await files.sweep(deps.database);
         if (orphans > 0) deps.log.info({ orphans }, 'removed tiles that were never committed');
       },
-      stop: async () => influx?.stop(),
+      stop: async () => {
+        await influx?.stop();
+        await crew.stop();
+      },
     };
   },
 };
@@ -62,11 +67,12 @@ function openTally(metrics: Deps['metrics']): Tally {
 function handlers(
   deps: Deps,
   reading: Reading,
+  crew: Crew,
   tally: Tally,
 ): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings' | 'compactReadings' | 'retainReadings'> {
   const { clock, database } = deps;
   return {
-    ...importHandlers(deps, reading.readings, tally),
+    ...importHandlers(deps, reading.readings, crew, tally),
     ...supplyHandlers(deps),
     getSeries: async (request, caller) => {
       const now = clock.now();

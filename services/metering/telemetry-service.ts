@@ -6,8 +6,9 @@ import { MISSING } from '../domain/tile.ts';
 import type { Deps, Waker } from '../host/room.ts';
 import { inTurn } from '../host/signal.ts';
 import { zoneDays } from '../host/zone.ts';
+import type { Crew } from './crew-service.ts';
 import { noFindings } from './findings.ts';
-import { ingest, type Taken } from './ingest-service.ts';
+import { type Delivery, ingest, type Taken } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
 import { metersNamed } from './places-store.ts';
 import type { ReadingStore } from './reading-store.ts';
@@ -33,7 +34,7 @@ type Counts = { taken: number; no_meter: number; too_old: number };
  * What registers of devices say becomes readings of the meters that name them as their source: fetched from the devices room, which keeps
  * it until it is on record here. While the record, or the devices room, is away it waits there.
  */
-export function followTelemetry(deps: Deps, readings: ReadingStore, tally: (taken: Taken) => void): Waker {
+export function followTelemetry(deps: Deps, readings: ReadingStore, crew: Crew, tally: (taken: Taken) => void): Waker {
   const { clock, connect, database, log, metrics } = deps;
   const counts: Counts = { taken: 0, no_meter: 0, too_old: 0 };
   metrics.sum('metering_telemetry_total', 'Register values of devices, by what became of them', 'outcome', () => counts);
@@ -52,7 +53,7 @@ export function followTelemetry(deps: Deps, readings: ReadingStore, tally: (take
       await store.holdTelemetry(tx, discom);
       const { spans, energies } = await laid(tx, discom, values);
       await store.keepSpans(tx, discom, spans);
-      if (energies.length > 0) tally(await ingest(deps, readings, deliveryOf(discom, energies, now)));
+      if (energies.length > 0) tally(await ingest(deps, readings, crew, deliveryOf(discom, energies, now)));
     });
     for (const outcome of Object.keys(found) as (keyof Counts)[]) counts[outcome] += found[outcome];
     return ripe.map(({ receipt }) => receipt);
@@ -180,7 +181,7 @@ async function laid(tx: Parameters<typeof store.keepSpans>[0], discom: string, v
 type Energies = Awaited<ReturnType<typeof laid>>['energies'];
 
 /** A device's word: its hand-off says so, and its quality whether the register was read at both ends of the interval. */
-function deliveryOf(discom: string, energies: Energies, now: Instant): Parameters<typeof ingest>[2] {
+function deliveryOf(discom: string, energies: Energies, now: Instant): Delivery {
   const rows = noRows(Math.max(1, energies.length));
   const index = new Map<string, number>();
   for (const [i, { meterId, start, energy }] of energies.entries()) {
@@ -190,7 +191,7 @@ function deliveryOf(discom: string, energies: Energies, now: Instant): Parameter
     addRow(rows, index.get(meterId)!, start, energy?.wh ?? MISSING, MISSING, quality, Number.NaN, i + 1);
   }
   const by = { handOff: 'device telemetry', signer: 'devices', source: null };
-  return { discom, command: null, ...by, knownAt: now, rows, lines: rows.count, refused: 0, findings: noFindings() };
+  return { discom, command: null, ...by, knownAt: now, rows, sheet: null, lines: rows.count, refused: 0, findings: noFindings() };
 }
 
 function intervalAt(meter: KnownMeter, at: Instant): Instant {

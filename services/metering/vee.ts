@@ -49,24 +49,35 @@ export type MeterDaySeries = {
   readonly sanctionedLoadW: number;
 };
 
-/** Verdicts by slot, a sum of the flags above. Missing stays missing and breaks a run. */
-export function judge({ wh, intervalMinutes, sanctionedLoadW }: MeterDaySeries, limits: VeeLimits, verdicts: Uint8Array): void {
+/** Verdicts by slot, a sum of the flags above; true when there is any. Missing stays missing and breaks a run. */
+export function judge(
+  { wh, intervalMinutes, sanctionedLoadW }: MeterDaySeries,
+  limits: VeeLimits,
+  verdicts: Uint8Array,
+): boolean {
   const perHour = 60 / intervalMinutes;
   const stuckFrom = limits.stuckHours * perHour;
+  // Most readings are far below every limit, and are looked at no further.
+  const highFrom = Math.min(limits.spikeFloorW, sanctionedLoadW > 0 ? limits.suspectTimesLoad * sanctionedLoadW : Infinity);
+  let any = 0;
   let length = 0;
   let before = MISSING;
   for (let slot = 0; slot < wh.length; slot++) {
     const value = wh[slot]!;
-    verdicts[slot] = 0;
     length = value === before ? length + 1 : 1;
     before = value;
-    if (value === MISSING) continue;
+    let verdict = 0;
     const power = value * perHour;
-    if (power >= limits.stuckFloorW && length >= stuckFrom) verdicts[slot] = SUSPECT_STUCK;
-    if (isSpike(wh, slot, power, sanctionedLoadW, limits)) verdicts[slot]! |= SUSPECT_SPIKE;
-    if (sanctionedLoadW > 0 && power > limits.rejectTimesLoad * sanctionedLoadW) verdicts[slot]! |= REJECT_LOAD;
-    else if (sanctionedLoadW > 0 && power > limits.suspectTimesLoad * sanctionedLoadW) verdicts[slot]! |= SUSPECT_LOAD;
+    if (length >= stuckFrom && value !== MISSING && power >= limits.stuckFloorW) verdict = SUSPECT_STUCK;
+    if (power >= highFrom) {
+      if (isSpike(wh, slot, power, sanctionedLoadW, limits)) verdict |= SUSPECT_SPIKE;
+      if (sanctionedLoadW > 0 && power > limits.rejectTimesLoad * sanctionedLoadW) verdict |= REJECT_LOAD;
+      else if (sanctionedLoadW > 0 && power > limits.suspectTimesLoad * sanctionedLoadW) verdict |= SUSPECT_LOAD;
+    }
+    verdicts[slot] = verdict;
+    any |= verdict;
   }
+  return any !== 0;
 }
 
 /** Needs both neighbours: at the edge of what is known a rise is only a rise. */

@@ -1,0 +1,185 @@
+import type { Instant } from '../domain/interval.ts';
+import { MISSING } from '../domain/tile.ts';
+import { addRow, noRows, type Rows } from './rows.ts';
+
+/**
+ * Readings of which no two are of one meter's interval: a column per interval, as deliveries come. A cell is a few bytes and lies beside
+ * its like, where a row is thirty of its own. Threads see the columns without a copy.
+ */
+export type Sheet = {
+  /** Index into the delivery's meter ids is the place in a column. */
+  readonly columns: Map<Instant, SheetColumn>;
+  /** ms UTC; NaN = the command's. */
+  knownAt: Instant;
+  count: number;
+  /** By meter: 1 = has an export value here. */
+  exporting: Uint8Array;
+  /** Ascending: the n-th reading of the delivery is its line, less the largest of these below it (a stream counts from 1 in each block). */
+  readonly bases: number[];
+  /** Values that a stream has brought, missing ones among them. */
+  values: number;
+  /** Cells that columns have room for. */
+  room: number;
+  last: SheetColumn | null;
+};
+export type SheetColumn = {
+  readonly start: Instant;
+  /** Which of the delivery it was, from 1; 0 = no reading. */
+  nth: Uint32Array;
+  importWh: Int32Array;
+  /** Null = no export value; null = all VALID. */
+  exportWh: Int32Array | null;
+  quality: Uint8Array | null;
+  /** The column that followed it last time: files repeat themselves. */
+  next: SheetColumn | null;
+};
+
+const LEAST_ROOM = 64;
+/** Scattered readings would leave columns all but empty: more room than this, and more than so many times what is used, is too much. */
+const ROOM_FREE = 1 << 22;
+const ROOM_TIMES = 4;
+const VALID = 1;
+const REJECTED = 5;
+
+export const noSheet = (): Sheet => ({
+  ...{
+    columns: new Map(),
+    knownAt: Number.NaN,
+    count: 0,
+    exporting: new Uint8Array(LEAST_ROOM),
+    bases: [0],
+    values: 0,
+    room: 0,
+    last: null,
+  },
+});
+
+/**
+ * The column of an interval, with room for `meters`; null where that would be more room than a sheet of its readings, and of `more` to
+ * come, may take.
+ */
+export function columnFor(sheet: Sheet, start: Instant, meters: number, more = 0): SheetColumn | null {
+  const before = sheet.last;
+  let column = before?.start === start ? before : (before?.next ?? undefined);
+  if (column?.start !== start) column = sheet.columns.get(start);
+  const room = column ? column.nth.length : 0;
+  if (column === undefined || room < meters) {
+    const wanted = Math.max(LEAST_ROOM, room === 0 ? Math.ceil(meters / 64) * 64 : Math.max(2 * room, meters));
+    if (sheet.room + wanted > ROOM_FREE && sheet.room + wanted > ROOM_TIMES * (sheet.count + more)) return null;
+    sheet.room += wanted - room;
+    if (column === undefined) {
+      column = { start, nth: new Uint32Array(0), importWh: new Int32Array(0), exportWh: null, quality: null, next: null };
+      sheet.columns.set(start, column);
+    }
+    widen(column, wanted);
+  }
+  if (before !== null && before !== column) before.next = column;
+  sheet.last = column;
+  return column;
+}
+
+/** Puts one reading into its cell; false when the cell is taken, or there is no room: then it must come as a row, and all before it. */
+export function put(
+  sheet: Sheet,
+  meter: number,
+  start: Instant,
+  importWh: number,
+  exportWh: number,
+  quality: number,
+  nth: number,
+): boolean {
+  const last = sheet.last;
+  const column = last !== null && last.start === start && meter < last.nth.length ? last : columnFor(sheet, start, meter + 1);
+  if (column === null || column.nth[meter] !== 0) return false;
+  column.nth[meter] = nth;
+  sheet.count++;
+  const withdrawn = quality === REJECTED;
+  column.importWh[meter] = withdrawn ? MISSING : importWh;
+  if (exportWh !== MISSING && !withdrawn) {
+    exportsOf(column)[meter] = exportWh;
+    noteExport(sheet, meter);
+  }
+  if (quality !== VALID) qualitiesOf(column)[meter] = quality;
+  return true;
+}
+
+export function noteExport(sheet: Sheet, meter: number): void {
+  if (meter >= sheet.exporting.length) {
+    const more = new Uint8Array(Math.max(2 * sheet.exporting.length, meter + 1));
+    more.set(sheet.exporting);
+    sheet.exporting = more;
+  }
+  sheet.exporting[meter] = 1;
+}
+
+export const exportsOf = (column: SheetColumn): Int32Array => (column.exportWh ??= shared32(column.nth.length).fill(MISSING));
+export const qualitiesOf = (column: SheetColumn): Uint8Array =>
+  (column.quality ??= new Uint8Array(new SharedArrayBuffer(column.nth.length)).fill(VALID));
+
+/** The n-th reading's line of the file, or index of the value in its block. */
+export function lineOf(bases: readonly number[], nth: number): number {
+  let [low, high] = [0, bases.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (bases[middle]! < nth) low = middle;
+    else high = middle;
+  }
+  return nth - bases[low]!;
+}
+
+/** The readings of the cells that `wanted` names, as rows in order of delivery. */
+export function rowsFrom(
+  sheet: Sheet,
+  meterIds: string[],
+  wanted: (meter: number, column: SheetColumn) => boolean = () => true,
+): Rows {
+  const columns = [...sheet.columns.values()];
+  let count = 0;
+  let least = 2 ** 32;
+  let most = 0;
+  for (const column of columns)
+    for (let meter = 0; meter < column.nth.length; meter++) {
+      const nth = column.nth[meter]!;
+      if (nth === 0 || !wanted(meter, column)) continue;
+      count++;
+      if (nth < least) least = nth;
+      if (nth > most) most = nth;
+    }
+  const rows = noRows(Math.max(1, count));
+  rows.meterIds = meterIds;
+  if (count === 0) return rows;
+  // Each has a number of its own, so that is its place.
+  const columnAt = new Int32Array(most - least + 1).fill(-1);
+  const meterAt = new Int32Array(most - least + 1);
+  for (const [i, column] of columns.entries())
+    for (let meter = 0; meter < column.nth.length; meter++) {
+      const nth = column.nth[meter]!;
+      if (nth === 0 || !wanted(meter, column)) continue;
+      columnAt[nth - least] = i;
+      meterAt[nth - least] = meter;
+    }
+  for (let at = 0; at < columnAt.length; at++) {
+    if (columnAt[at] === -1) continue;
+    const meter = meterAt[at]!;
+    const { start, importWh, exportWh, quality } = columns[columnAt[at]!]!;
+    const exported = exportWh === null ? MISSING : exportWh[meter]!;
+    const said = quality === null ? VALID : quality[meter]!;
+    addRow(rows, meter, start, importWh[meter]!, exported, said, sheet.knownAt, lineOf(sheet.bases, at + least));
+  }
+  return rows;
+}
+
+const shared32 = (length: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * length));
+
+/** In place: columns are known to those that come before them. */
+function widen(column: SheetColumn, room: number): void {
+  const { nth, importWh, exportWh, quality } = column;
+  column.nth = new Uint32Array(new SharedArrayBuffer(4 * room));
+  column.nth.set(nth);
+  column.importWh = shared32(room);
+  column.importWh.set(importWh);
+  column.exportWh = null;
+  if (exportWh !== null) exportsOf(column).set(exportWh);
+  column.quality = null;
+  if (quality !== null) qualitiesOf(column).set(quality);
+}

@@ -1,0 +1,108 @@
+import { grouped } from '../domain/grouped.ts';
+import { contains, type Instant } from '../domain/interval.ts';
+import { applyTile, type DayColumns, emptyColumns, type Tile } from '../domain/tile.ts';
+import type { Tx } from '../host/room.ts';
+import type { TilePlace } from './arrange.ts';
+import { type KnownMeter, stateAt } from './known.ts';
+import { areasOf, connectionsNamed, metersOfShard } from './places-store.ts';
+import type { ReadingStore } from './reading-store.ts';
+import type { Rows } from './rows.ts';
+import { placeOf, supplyWithin, type TileRow, tilesOf } from './store.ts';
+import { areaPath, supplyOf } from './supply.ts';
+import type { Member } from './validate.ts';
+
+export type Surroundings = Awaited<ReturnType<typeof surroundings>>;
+
+/** Everything the rules look at, read once for the whole delivery. */
+export async function surroundings(tx: Tx, discom: string, places: readonly TilePlace[], now: Instant) {
+  const shards = [...new Set(places.map(({ shard }) => shard))];
+  const days = [...new Set(places.map(({ day }) => day))];
+  const ofShard = new Map<number, KnownMeter[]>();
+  for (const shard of shards) ofShard.set(shard, await metersOfShard(tx, discom, shard));
+  const all = [...ofShard.values()].flat();
+  const connections = await connectionsNamed(tx, discom, [
+    ...new Set(all.flatMap((meter) => meter.links.map((link) => link.connectionId))),
+  ]);
+  const stored = places.length === 0 ? [] : await tilesOf(tx, discom, { days, shards, asOf: null });
+  const storedAt = grouped(stored, placeOf);
+  const starts = places.map(({ dayStart }) => dayStart);
+  const span = {
+    start: starts.reduce((a, b) => Math.min(a, b), now),
+    end: starts.reduce((a, b) => Math.max(a, b), 0) + 90_000_000,
+  };
+  const supply = await supplyWithin(tx, discom, span.start, span.end, now);
+  const areas = supply.length > 0 ? await areasOf(tx, discom) : new Map();
+  const connectionAt = (meter: KnownMeter, at: Instant) => connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [];
+  const byOrdinal = new Map([...ofShard].map(([shard, meters]) => [shard, inOrder(meters)]));
+  return {
+    /** Some supply status touches these days. */
+    hasSupply: supply.length > 0,
+    shard: (place: TilePlace) => {
+      const meters = byOrdinal.get(place.shard) ?? [];
+      const own = meters.map((meter) =>
+        meter?.zone === place.zone && meter.intervalMinutes === place.intervalMinutes ? meter : undefined,
+      );
+      const members = own.map((meter): Member | undefined => {
+        if (!meter) return undefined;
+        const connection = stateAt(connectionAt(meter, place.dayStart), place.dayStart);
+        const areaId = meter.parentMeterId === '' ? (connection?.areaId ?? '') : '';
+        return { meterId: meter.meterId, sanctionedLoadW: connection?.sanctionedLoadW ?? 0, areaId };
+      });
+      return { members, count: meters.length, ids: own.map((meter) => meter?.meterId) };
+    },
+    tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeOf(place)) ?? [],
+    explained: (place: TilePlace, ordinal: number, slot: number): boolean => {
+      const meter = byOrdinal.get(place.shard)?.[ordinal];
+      if (!meter || supply.length === 0) return false;
+      const start = place.dayStart + slot * place.intervalMinutes * 60_000;
+      const connection = connectionAt(meter, start);
+      const window = { start, end: start + place.intervalMinutes * 60_000 };
+      const id = connection[0]?.connectionId ?? '';
+      return supplyOf(supply, (at) => areaPath(connection, areas, at), id, window).some(({ state: of }) => of !== 'UNKNOWN');
+    },
+  };
+}
+
+function inOrder(meters: readonly KnownMeter[]): (KnownMeter | undefined)[] {
+  const sparse: (KnownMeter | undefined)[] = [];
+  for (const meter of meters) sparse[meter.ordinal] = meter;
+  return Array.from(sparse);
+}
+
+/** What is stored of one day, laid version by version as the groups' known_at go up. */
+export async function dayBefore(
+  readings: ReadingStore,
+  discom: string,
+  stored: readonly TileRow[],
+  place: TilePlace,
+  meters: number,
+) {
+  const tiles: Tile[] = [];
+  for (const row of stored) tiles.push(await readings.read(discom, row));
+  const columns: DayColumns = emptyColumns(place.slots, meters);
+  let laid = 0;
+  return {
+    columns,
+    made: 0,
+    /** True when nothing lies below: the version to come is the first of its day. */
+    advanceTo(knownAt: Instant): boolean {
+      for (; laid < tiles.length && tiles[laid]!.header.knownAt <= knownAt; laid++) applyTile(columns, tiles[laid]!);
+      return laid === 0 && this.made === 0;
+    },
+  };
+}
+
+export function daySums(
+  rows: Pick<Rows, 'daySums'>,
+  meters: readonly (KnownMeter | null)[],
+  place: TilePlace,
+): Map<number, number> {
+  const span = { start: place.dayStart, end: place.dayStart + place.slots * place.intervalMinutes * 60_000 };
+  const found = new Map<number, number>();
+  for (const { meter, start, wh } of rows.daySums) {
+    const known = meters[meter];
+    if (known && known.shard === place.shard && contains(span, start))
+      found.set(known.ordinal, wh * (stateAt(known.links, start)?.factor ?? 1));
+  }
+  return found;
+}

@@ -38,6 +38,8 @@ export type ServerName = (typeof serverNames)[number];
 
 /** How long after the last blow a refused call may still be its consequence, wall time. */
 const FOLLOWS_WITHIN_MS = 60_000;
+/** A connection may break that much sooner than its process is seen to have ended. */
+const SEEN_WITHIN_MS = 10_000;
 const CALL_WITHIN_MS = 60_000;
 
 /** Every room apart, each a process of its own with its own login and certificate, on empty servers. */
@@ -126,7 +128,8 @@ export async function deploy(estate: Estate, plan: DeployedPlan): Promise<Deploy
     whole: async (error) => {
       // A room that is asked while something is away says so; any other answer is a fault of ours.
       if (!(error instanceof Refusal && error.kind === 'unavailable')) return false;
-      if (Date.now() - troubledAt > FOLLOWS_WITHIN_MS) return false;
+      for (const late = Date.now() + SEEN_WITHIN_MS; Date.now() - troubledAt > FOLLOWS_WITHIN_MS; await pause(20))
+        if (Date.now() > late) return false;
       await Promise.all(restoring);
       await Promise.all(all.map((one) => one.ready()));
       while (!(await devicesBack(ground, plan.devicesUp()))) {

@@ -8,7 +8,7 @@ at named places and seeded moments, PostgreSQL (immediate) during settlement, In
 dispatch, the leader of a NATS cluster. Odd seeds: rooms apart on PostgreSQL 15, NATS JetStream, InfluxDB and mosquitto; even: one house.
 After each the books must be those of an undisturbed evening. A run that is not as it should be can be played again by its seed.
 `;
-/** As long as the issue of a platform team would take to be noticed. */
+/** About as long as it takes a platform team to notice. */
 const INFLUX_AWAY_MS = 60_000;
 
 const { values } = parseArgs({

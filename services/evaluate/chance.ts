@@ -27,17 +27,19 @@ export function drawn(count: number, from: number, chance: () => number): number
 export type Ranged = { readonly value: number; readonly low: number; readonly high: number };
 
 const RESAMPLES = 1000;
+/** Of other samples, on either side of an interval. */
+const TAIL = 0.025;
 
 /** Numerators and denominators, one of each a day. */
 export type DayRatios = { readonly above: readonly number[]; readonly below: readonly number[] };
 
 /**
- * Σ numerators ÷ Σ denominators with a bootstrap interval (2.5 … 97.5 %) over whole days: homes of one day share its weather, so a home is no
+ * Σ numerators ÷ Σ denominators with a bootstrap interval (`tail` … 1 − `tail`) over whole days: homes of one day share its weather, so a home is no
  * sample of its own. With fewer than two days the interval is the value itself.
  */
-export function ratioOverDays(above: readonly number[], below: readonly number[], seed: number): Ranged | null {
+export function ratioOverDays(above: readonly number[], below: readonly number[], seed: number, tail = TAIL): Ranged | null {
   const value = ratio({ above, below }, null);
-  return value === null ? null : ranged(value, above.length, seed, (days) => ratio({ above, below }, days));
+  return value === null ? null : ranged(value, above.length, seed, (days) => ratio({ above, below }, days), tail);
 }
 
 /** Of days that have both: the ratio of one less that of the other, resampled together, for what a day is like is in both. */
@@ -82,7 +84,7 @@ function ratio({ above, below }: DayRatios, days: Int32Array | null): number | n
 }
 
 /** A value with what `count` days drawn again and again give. */
-export function ranged(value: number, count: number, seed: number, of: (days: Int32Array) => number | null): Ranged {
+export function ranged(value: number, count: number, seed: number, of: (days: Int32Array) => number | null, tail = TAIL): Ranged {
   if (count < 2) return { value, low: value, high: value };
   const chance = chanceOf(seed);
   const found: number[] = [];
@@ -92,7 +94,7 @@ export function ranged(value: number, count: number, seed: number, of: (days: In
     const one = of(days);
     if (one !== null) found.push(one);
   }
-  const [low, high] = [quantile(found, 0.025) ?? value, quantile(found, 0.975) ?? value];
+  const [low, high] = [quantile(found, tail) ?? value, quantile(found, 1 - tail) ?? value];
   return { value, low, high };
 }
 

@@ -5,6 +5,7 @@ import type { EventWindow } from '../performance/estimate.ts';
 import { MISSING } from '../performance/kernel.ts';
 import { indexAt, type LoadSeries } from '../performance/load-series.ts';
 import { isWorkingDay } from '../performance/windows.ts';
+import type { PastEvent } from './lists.ts';
 
 /** A day that is asked about. `ordinary` and `event_like` are placebos: nothing happened. */
 export type Occasion = {
@@ -58,6 +59,26 @@ export function placebos(series: readonly LoadSeries[], input: PlaceboInput): Oc
     ...{ day, name: '', sort: '', kind: stress[i]! >= bound ? ('event_like' as const) : ('ordinary' as const) },
     event: eventOf(windowOn(day, hours, zone), noticeMinutes),
   }));
+}
+
+export type InReadings = {
+  readonly noticeMinutes: number;
+  readonly first: CivilDay;
+  readonly last: CivilDay;
+  /** Minutes of an interval, of readings and terms. */
+  readonly grid: number;
+  readonly zone: ZoneDays;
+};
+
+/** Past events that lie in the readings, in one civil day and on the grid; the others count as event days only. */
+export function pastOccasions(past: readonly PastEvent[], { noticeMinutes, first, last, grid, zone }: InReadings): Occasion[] {
+  return past.flatMap(({ name, sort, days, window }): Occasion[] => {
+    const [day] = days;
+    if (window === null || days.length !== 1 || day === undefined || day < first || day > last) return [];
+    const midnight = zone.startOf(day);
+    if ([window.start, window.end].some((at) => (at - midnight) % (grid * MINUTE) !== 0)) return [];
+    return [{ day, name, sort, kind: 'event', event: eventOf(window, noticeMinutes) }];
+  });
 }
 
 const MOST_APART = 28;

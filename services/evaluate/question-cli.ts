@@ -13,9 +13,9 @@ import { readTemperatures, temperatureBeside } from '../performance/temperature-
 import { type MeterTerms, readCommitted, USUAL_COMMITMENT } from './committed.ts';
 import type { Question } from './evaluation.ts';
 import { commonMinutes, EveryMeter, inLonger } from './every-meter.ts';
-import { type PastEvent, readCategories, readDayList, readEvents, readMeterTerms, readOptOuts } from './lists.ts';
+import { readCategories, readDayList, readEvents, readMeterTerms, readOptOuts } from './lists.ts';
 import { candidatesOf, USUAL, WITH_WEATHER } from './methods.ts';
-import { eventOf, type Occasion, placebos, quietHours, readHours, remembered, spanOf } from './occasions.ts';
+import { pastOccasions, placebos, quietHours, readHours, remembered, spanOf } from './occasions.ts';
 import { type JudgedTerms, OWN, presetTerms, readTerms } from './terms.ts';
 
 type Flags = Readonly<Record<string, string | undefined>>;
@@ -60,7 +60,7 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
   const list = await meterList(files[0]!, flags.meters);
   const categories = list && categoriesOf(list, flags);
   const earliest = zone.plus(span.first, FIRST_DAYS);
-  const events = occasionsOf(past, { noticeMinutes, first: earliest, last: span.last, grid, zone });
+  const events = pastOccasions(past, { noticeMinutes, first: earliest, last: span.last, grid, zone });
   return {
     ...{ series, placebos: days, terms, committed, seed, calendar: { zone, holidays, excluded: new Map() } },
     categories: series.map(({ meterId }) => categories?.get(meterId) ?? ''),
@@ -96,25 +96,6 @@ async function readAllTerms(names: string): Promise<JudgedTerms[]> {
       `--terms: ${first.name} and ${other.name} pay for different things (direction or register); ask for each alone`,
     );
   return all;
-}
-
-type Grid = {
-  readonly noticeMinutes: number;
-  readonly first: CivilDay;
-  readonly last: CivilDay;
-  readonly grid: number;
-  readonly zone: ZoneDays;
-};
-
-/** Past events that lie in the readings, in one civil day and on the grid; the others count as event days only. */
-function occasionsOf(past: readonly PastEvent[], { noticeMinutes, first, last, grid, zone }: Grid): Occasion[] {
-  return past.flatMap(({ name, sort, days, window }): Occasion[] => {
-    const [day] = days;
-    if (window === null || days.length !== 1 || day === undefined || day < first || day > last) return [];
-    const midnight = zone.startOf(day);
-    if ([window.start, window.end].some((at) => (at - midnight) % (grid * 60_000) !== 0)) return [];
-    return [{ day, name, sort, kind: 'event', event: eventOf(window, noticeMinutes) }];
-  });
 }
 
 type Beside = {

@@ -10,7 +10,8 @@ import { sensitiveW, type TemperatureResponse, temperatureResponse } from './tem
 /** Seasons of the India Meteorological Department, by month; `year` is all of them. */
 export const SEASONS = ['winter', 'pre_monsoon', 'monsoon', 'post_monsoon', 'year'] as const;
 export type Season = (typeof SEASONS)[number];
-const SEASON_OF_MONTH: readonly number[] = [0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3];
+/** Places in SEASONS, by month. */
+export const SEASON_OF_MONTH: readonly number[] = [0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3];
 
 /** Fewer days with 20 hours of readings: nothing is said of the home. */
 export const LEAST_DAYS = 28;

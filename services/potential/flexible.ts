@@ -1,3 +1,5 @@
+import { normalOf, type ResponseRate, rateAt } from './response-rate.ts';
+
 /** One home in the peak window, W: what answers temperature at the design temperature, what looks like EV charging. */
 export type Stake = {
   readonly category: string;
@@ -8,14 +10,14 @@ export type Stake = {
 
 export type CategoryTerms = {
   readonly category: string;
-  /** Share of the flexible load that answers a call, 0…1. */
-  readonly responseRate: number;
+  readonly response: ResponseRate;
   /** Consumers the homes stand for. */
   readonly consumers: number;
 };
 
-/** W, with an interval that a category of one home does not have. */
-export type Expected = { readonly watts: number; readonly interval: readonly [number, number] | null };
+type Interval = readonly [number, number] | null;
+/** W, with intervals that a category of one home does not have: of the sample and the response rate, and of the sample alone. */
+export type Expected = { readonly watts: number; readonly interval: Interval; readonly ofSample: Interval };
 
 export const DRAWS = 1999;
 export const CONFIDENCE = 90;
@@ -27,8 +29,9 @@ export const flexibleW = ({ sensitiveW, evLikeW, limitW }: Stake): number =>
 /**
  * Expected flexible load, W, by category and in all:
  *     Σ_c rate_c · consumers_c · mean over homes of c (temperature-sensitive load at the design temperature + EV-like load)
- * with the 90 % percentile interval of a bootstrap over homes, drawn within their category (Efron and Tibshirani 1993, §13.3): the
- * interval is of the sample; the response rate is taken as it is given. Homes in an order that does not depend on who asks.
+ * with the 90 % percentile interval of a bootstrap over homes, drawn within their category (Efron and Tibshirani 1993, §13.3), and of rates
+ * drawn beside them: a rate that was measured in a category for itself, all others together, for a planning value that is wrong is wrong
+ * everywhere. Homes in an order that does not depend on who asks.
  */
 export function expectedFlexible(
   stakes: readonly Stake[],
@@ -37,32 +40,47 @@ export function expectedFlexible(
 ): { all: Expected; by: Expected[] } {
   const dice = diceOf(seed);
   const groups = terms.map(({ category }) => stakes.filter((stake) => stake.category === category).map(flexibleW));
-  const weights = terms.map(({ responseRate, consumers }, c) =>
-    groups[c]!.length === 0 ? 0 : (responseRate * consumers) / groups[c]!.length,
-  );
-  const draws = groups.map(() => new Float64Array(DRAWS));
-  const total = new Float64Array(DRAWS);
+  const scales = terms.map(({ consumers }, c) => (groups[c]!.length === 0 ? 0 : consumers / groups[c]!.length));
+  const draws = groups.map(() => ({ both: new Float64Array(DRAWS), sample: new Float64Array(DRAWS) }));
+  const total = { both: new Float64Array(DRAWS), sample: new Float64Array(DRAWS) };
+  // Dice of their own: whatever the rates are, the homes drawn are the same.
+  const rateDice = diceOf(seed ^ 0x5bd1e995);
   for (let draw = 0; draw < DRAWS; draw++) {
+    const common = normalOf(rateDice(), rateDice());
     for (const [c, homes] of groups.entries()) {
+      const { response } = terms[c]!;
+      const own = normalOf(rateDice(), rateDice());
       let sum = 0;
       for (let i = 0; i < homes.length; i++) sum += homes[Math.floor(dice() * homes.length)]!;
-      draws[c]![draw] = sum * weights[c]!;
-      total[draw]! += sum * weights[c]!;
+      const watts = sum * scales[c]!;
+      const rate = rateAt(response, response.basis === 'measured' ? own : common);
+      draws[c]!.both[draw] = watts * rate;
+      draws[c]!.sample[draw] = watts * response.value;
+      total.both[draw]! += watts * rate;
+      total.sample[draw]! += watts * response.value;
     }
   }
-  const by = groups.map((homes, c) => ({
-    watts: homes.reduce((sum, watts) => sum + watts, 0) * weights[c]!,
-    interval: homes.length < 2 ? null : intervalOf(draws[c]!),
-  }));
+  const by = groups.map((homes, c): Expected => {
+    const watts = homes.reduce((sum, one) => sum + one, 0) * scales[c]! * terms[c]!.response.value;
+    return { watts, ...intervals(draws[c]!, homes.length >= 2) };
+  });
   return {
     by,
     // A category of one home is drawn the same every time: an interval over it would be too narrow.
     all: {
       watts: by.reduce((sum, { watts }) => sum + watts, 0),
-      interval: by.some(({ interval }) => interval === null) ? null : intervalOf(total),
+      ...intervals(
+        total,
+        by.every(({ interval }) => interval !== null),
+      ),
     },
   };
 }
+
+const intervals = (draws: { readonly both: Float64Array; readonly sample: Float64Array }, known: boolean) => ({
+  interval: known ? intervalOf(draws.both) : null,
+  ofSample: known ? intervalOf(draws.sample) : null,
+});
 
 function intervalOf(draws: Float64Array): [number, number] {
   const sorted = draws.slice().sort();

@@ -92,6 +92,32 @@ test('a study from files: megawatts on the terminal, all of it in JSON, a report
   expect(page.match(/<svg /g)!.length).toBeGreaterThanOrEqual(6);
 });
 
+test('past events measure the response rate; fewer than five tell none', async () => {
+  const days = [26, 28, 30, 33, 35, 37].map((day) => `${instant(24 * day + 18)},${instant(24 * day + 20)}`);
+  const [json, html] = [join(FOLDER, 'rate.json'), join(FOLDER, 'rate.html')];
+  const study = async (events: readonly string[], ...more: string[]) => {
+    const file_ = file(['start,end', ...events].join('\n'));
+    const given = ['--readings', readings(), '--temperature', weather(), '--zone', '+00:00', '--peak', '18-22'];
+    const said = await run(...given, '--event-days', file_, '--json', json, '--html', html, ...more);
+    return {
+      ...said,
+      rates: JSON.parse(readFileSync(json, 'utf8')).categories.map((one: { response: unknown }) => one.response),
+    };
+  };
+  const measured = await study(days);
+  expect([measured.code, measured.err]).toEqual([0, '']);
+  // These homes take in events what they always take at that temperature.
+  expect(measured.rates).toEqual([expect.objectContaining({ basis: 'measured', events: 6 })]);
+  expect(measured.rates[0].value).toBeLessThan(0.02);
+  expect(measured.out).toContain('of the response rate (measured at past events)');
+  expect(readFileSync(html, 'utf8')).toContain('measured at 6 past events');
+  const few = await study(days.slice(0, 4));
+  expect(few.rates).toEqual([{ value: 0.3, interval: [0.1, 0.5], basis: 'unmeasured', events: 0 }]);
+  expect(few.out).toContain('a planning value, for fewer than five past events told one');
+  const given = await study(days, '--response', '0.1/0.2/0.3');
+  expect(given.rates).toEqual([{ value: 0.2, interval: [0.1, 0.3], basis: 'given', events: 0 }]);
+});
+
 test('without temperature only EV-like load is told, and said to be so', async () => {
   const { code, out } = await run('--readings', readings(), '--zone', '+00:00');
   expect([code, out]).toEqual([0, expect.stringContaining('what answers it is not known and not in the figure')]);
@@ -110,6 +136,11 @@ describe('refused, saying what to do', () => {
       '--peak must be whole local hours within a day, as 18-22, not 22-2',
     ],
     ['a response above one', () => [...given(), '--response', '30'], '--response must be a share 0 to 1'],
+    [
+      'a response out of order',
+      () => [...given(), '--response', '0.3/0.2/0.4'],
+      '--response must be a share 0 to 1, or low/expected/high',
+    ],
     ['a system of nobody', () => [...given(), '--system', '0'], '--system must be a number of consumers'],
     ['a category without homes', () => [...given(), '--system', 'farm=5'], '--system names farm, but no home of that category'],
     ['a zone that is none', () => [...given(), '--zone', 'Kolkata'], 'Kolkata is neither an IANA time zone'],

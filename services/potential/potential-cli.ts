@@ -1,17 +1,25 @@
 import { writeFile } from 'node:fs/promises';
 import { invalid } from '../domain/outcome.ts';
+import type { CivilDay, ZoneDays } from '../domain/zone.ts';
+import { EveryMeter } from '../evaluate/every-meter.ts';
+import { readDayList, readEvents } from '../evaluate/lists.ts';
+import { pastOccasions, quietHours, remembered } from '../evaluate/occasions.ts';
 import { EXIT, readWords } from '../host/cli.ts';
 import { zoneDays } from '../host/zone.ts';
 import { coreBytes } from '../performance/core-file.ts';
+import { type Estimator, estimator } from '../performance/estimate.ts';
 import { type Temperatures, withTemperature } from '../performance/heat.ts';
 import { loadKernel } from '../performance/kernel.ts';
-import { loadSeries } from '../performance/load-series.ts';
+import { type DayMark, loadSeries } from '../performance/load-series.ts';
 import { linesOf, readReadings } from '../performance/readings-csv.ts';
-import { noRows, type Rows, seriesOf } from '../performance/series.ts';
+import { seriesOf } from '../performance/series.ts';
 import { readTemperatures, temperatureBeside } from '../performance/temperature-file.ts';
-import { type Home, type MeterFacts, minutesOf, nothingSaid, readMeters, type SetAside } from './homes.ts';
+import type { Finding } from './finding.ts';
+import { endOf, type Home, type MeterFacts, minutesOf, nothingSaid, readMeters, type SetAside } from './homes.ts';
+import { measuredRates, withoutEvents } from './measured-response.ts';
 import { reportOf } from './report.ts';
-import { RESPONSE_RATE, researchOf, type StudyTerms, studyHomes } from './research.ts';
+import { researchOf, type StudyTerms, studyHomes, UNSTATED } from './research.ts';
+import { PLANNING_RATE, type ResponseRate, readRate } from './response-rate.ts';
 import { jsonOf, summaryOf } from './summary.ts';
 
 const HELP = `lachak potential --readings FILE… [--temperature FILE] [--meters FILE] [--json FILE] [--html FILE]
@@ -27,8 +35,12 @@ how many MW of it may be expected to answer a call in the peak window (with an i
                       (default: the homes stand for themselves)
   --peak 18-22        local hours of the peak window (default: the four hours in a row with the highest mean load)
   --design-temperature C   °C at which temperature-sensitive load is taken (default: 95th percentile of the hours of the window)
-  --response R        share of the flexible load that answers a call: 0.3, or domestic=0.35,commercial=0.2 (default ${RESPONSE_RATE})
-                      a planning value that you answer for, not a finding
+  --event-days FILE   past events of all these homes, CSV: start,end[,event_id,kind]; from five of them on the response rate of a category is
+                      measured, and their load is no load research
+  --holidays FILE     one day a line, for the baselines of those events
+  --response R        share of the flexible load that answers a call: 0.3, or with what it may as well be, low/expected/high (90 % between):
+                      0.2/0.3/0.45; or domestic=0.2/0.35/0.5,commercial=0.2. It goes before what was measured. Without both a planning value:
+                      ${[PLANNING_RATE.interval![0], PLANNING_RATE.value, PLANNING_RATE.interval![1]].join('/')}
   --precision P       half-width of the means the sample design asks for, per cent (default 10), at 90 % confidence
   --seed N            other draws of the bootstrap (default 1); the same seed gives the same numbers
   --json FILE         everything found, home by home
@@ -43,7 +55,7 @@ export async function potentialCommand(argv: readonly string[]): Promise<number>
   const { values, positionals } = readWords(argv, {
     readings: { type: 'string', multiple: true },
     ...{ temperature: word, meters: word, zone: word, system: word, peak: word, 'design-temperature': word },
-    ...{ response: word, precision: word, seed: word, json: word, html: word },
+    ...{ 'event-days': word, holidays: word, response: word, precision: word, seed: word, json: word, html: word },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -58,8 +70,13 @@ export async function potentialCommand(argv: readonly string[]): Promise<number>
     const terms = termsOf(flags);
     const { homes, setAside } = await readHomes(readings, flags.temperature, flags.meters);
     const kernel = await loadKernel(coreBytes());
-    const study = studyHomes(kernel, homes, terms.zone, progress(homes.length));
-    const research = researchOf(study.findings, [...setAside, ...study.setAside], terms);
+    const past =
+      flags['event-days'] && homes.length > 0 ? await pastEvents(flags['event-days'], flags.holidays, homes, terms.zone) : null;
+    const windows = past?.windows ?? [];
+    const load = homes.map((home) => withoutEvents(home, windows));
+    const study = studyHomes(kernel, load, terms.zone, progress(homes.length));
+    const responseRates = past ? ratesOf(past, homes, study.findings, terms, estimator({ kernel })) : terms.responseRates;
+    const research = researchOf(study.findings, [...setAside, ...study.setAside], { ...terms, responseRates });
     if (flags.json) await writeFile(flags.json, jsonOf(research));
     if (flags.html) await writeFile(flags.html, reportOf(research));
     const left = [flags.json, flags.html].filter(Boolean).map((path) => `written: ${path}\n`);
@@ -97,7 +114,7 @@ function termsOf(flags: Readonly<Record<string, string | undefined>>): StudyTerm
     seed: number('seed', 'a whole number below 2^32', (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32, 1),
     peak: flags.peak === undefined ? null : { from, to },
     designC: flags['design-temperature'] === undefined ? null : design,
-    responseRates: byCategory('response', 'a share 0 to 1, or category=share,…', (value) => value <= 1),
+    responseRates: responseRatesOf(flags.response),
     consumers: byCategory(
       'system',
       'a number of consumers, or category=N,…',
@@ -107,15 +124,57 @@ function termsOf(flags: Readonly<Record<string, string | undefined>>): StudyTerm
   };
 }
 
-/** Rows of every meter a file names, found as they come. */
-class EveryMeter extends Map<string, Rows> {
-  override get(meterId: string): Rows {
-    const known = super.get(meterId);
-    if (known) return known;
-    const rows = noRows();
-    this.set(meterId, rows);
-    return rows;
+function responseRatesOf(text: string | undefined): Map<string, ResponseRate> {
+  const given = new Map<string, ResponseRate>();
+  for (const part of text?.split(',') ?? []) {
+    const [, name = '', rate = ''] = /^(?:([^=]+)=)?(.*)$/.exec(part.trim()) ?? [];
+    if (given.has(name)) throw invalid('usage', `--response says twice what ${name || 'all'} answers: ${text}`);
+    given.set(name, readRate(rate));
   }
+  return given;
+}
+
+/** Past events that lie in the readings, their hours on quiet days, and days that are no reference days. */
+async function pastEvents(file: string, holidayFile: string | undefined, homes: readonly Home[], given: ZoneDays) {
+  const zone = remembered(given);
+  const past = readEvents((await wholeFile(file)).join('\n'), file, zone);
+  const holidays = holidayFile ? readDayList((await wholeFile(holidayFile)).join('\n'), holidayFile) : new Set<CivilDay>();
+  const eventDays = new Set(past.flatMap(({ days }) => days));
+  const start = Math.min(...homes.map(({ series }) => series.start));
+  const span = { from: zone.dayOf(start), to: zone.plus(zone.dayOf(Math.max(...homes.map(({ series }) => endOf(series)))), -1) };
+  const grid = Math.max(...homes.map(({ series }) => series.minutes));
+  const events = pastOccasions(past, { noticeMinutes: NOTICE_MINUTES, first: span.from, last: span.to, grid, zone });
+  const { occasions, around } = quietHours(events, { zone, holidays, eventDays, ...span });
+  const windows = past.flatMap(({ window }) => window ?? []);
+  const marks = new Map([...eventDays].map((day): [CivilDay, DayMark[]] => [day, ['event']]));
+  return {
+    events,
+    quiet: occasions,
+    around,
+    windows,
+    marks,
+    calendar: { zone, holidays, excluded: new Map<CivilDay, string>() },
+  };
+}
+
+/** As the default terms give notice. */
+const NOTICE_MINUTES = 120;
+
+/** What was said of a category goes before what was measured there; a category of which neither is known is planned. */
+function ratesOf(
+  { marks, calendar, ...past }: Awaited<ReturnType<typeof pastEvents>>,
+  homes: readonly Home[],
+  findings: readonly Finding[],
+  terms: StudyTerms,
+  estimate: Estimator,
+): Map<string, ResponseRate> {
+  const marked = homes.map((home) => ({ ...home, series: { ...home.series, marks } }));
+  const measured = measuredRates(marked, findings, past, calendar, estimate, terms.seed);
+  const rates = new Map(terms.responseRates);
+  if (rates.has('')) return rates;
+  for (const [category, rate] of measured)
+    if (!rates.has(category ?? UNSTATED)) rates.set(category ?? UNSTATED, rate ?? { ...PLANNING_RATE, basis: 'unmeasured' });
+  return rates;
 }
 
 async function readHomes(files: readonly string[], weather: string | undefined, list: string | undefined) {

@@ -8,6 +8,7 @@ import { type Finding, findingOf } from './finding.ts';
 import { expectedFlexible } from './flexible.ts';
 import { type Home, minutesOf, nothingSaid, readMeters } from './homes.ts';
 import { researchOf, type StudyTerms, studyHomes } from './research.ts';
+import { readRate } from './response-rate.ts';
 import { homesNeeded } from './sample.ts';
 import { sustainedSteps } from './sustained-steps.ts';
 
@@ -190,7 +191,7 @@ describe('a study', () => {
   test('tells the flexible load that was put in, within its interval', () => {
     // At 38 °C: slope × (38 − 24); a charger runs in the window on two evenings of three.
     const put = homes.reduce((sum, _, i) => sum + (i % 2 ? (40 + 5 * i) * 14 : 0) + (i % 4 === 3 ? 2200 : 0), 0) * 0.3;
-    const [low, high] = whole.flexible.interval!;
+    const [low, high] = whole.flexible.ofSample!;
     expect(Math.abs(whole.flexible.watts / put - 1)).toBeLessThan(0.1);
     expect(low).toBeLessThan(put);
     expect(high).toBeGreaterThan(put);
@@ -227,7 +228,7 @@ describe('a study', () => {
 
   test('is scaled by consumers and response rate of each category, and held by the sanctioned load', () => {
     const consumers = new Map([['domestic', 16_000], ['commercial', 800]]); // biome-ignore format: one line
-    const scaled = study(homes, { consumers, responseRates: new Map([['domestic', 0.6]]) });
+    const scaled = study(homes, { consumers, responseRates: new Map([['domestic', readRate('0.6')]]) });
     const [commercial, domestic] = whole.categories.map(({ flexible }) => flexible.watts);
     expect(scaled.flexible.watts).toBeCloseTo(commercial! * 100 + domestic! * 2000, 3);
     const held = study(homes.map((home) => ({ ...home, sanctionedLoadW: 100 })));
@@ -240,7 +241,7 @@ describe('a study', () => {
 test('the interval covers the truth about as often as it says, and one home has none', () => {
   const dice = diceOf(7);
   const exponential = () => -1000 * Math.log(1 - dice());
-  const terms = [{ category: 'a', responseRate: 1, consumers: 1 }];
+  const terms = [{ category: 'a', response: readRate('1'), consumers: 1 }];
   let covered = 0;
   for (let trial = 0; trial < 200; trial++) {
     const stakes = Array.from({ length: 60 }, () => ({ category: 'a', sensitiveW: exponential(), evLikeW: 0, limitW: null }));
@@ -250,7 +251,7 @@ test('the interval covers the truth about as often as it says, and one home has 
   expect(covered / 200).toBeGreaterThan(0.82);
   expect(covered / 200).toBeLessThan(0.96);
   const one = expectedFlexible([{ category: 'a', sensitiveW: 500, evLikeW: 0, limitW: null }], terms, 1);
-  expect(one.all).toEqual({ watts: 500, interval: null });
+  expect(one.all).toEqual({ watts: 500, interval: null, ofSample: null });
 });
 
 test('sample sizes are those of Cochran', () => {

@@ -4,6 +4,7 @@ import type { Kernel } from '../performance/kernel.ts';
 import { type Finding, findingOf, LEAST_DAYS, SEASONS, type Shape } from './finding.ts';
 import { type Expected, expectedFlexible, flexibleW, type Stake } from './flexible.ts';
 import type { Home, SetAside } from './homes.ts';
+import { PLANNING_RATE, type ResponseRate } from './response-rate.ts';
 import { homesNeeded, type SampleSize } from './sample.ts';
 import { sensitiveW } from './temperature-response.ts';
 
@@ -14,16 +15,14 @@ export type StudyTerms = {
   readonly peak: { readonly from: number; readonly to: number } | null;
   /** °C; null = the mean over the hours of the window of the 95th percentile of their temperatures. */
   readonly designC: number | null;
-  /** By category; '' = all others. */
-  readonly responseRates: ReadonlyMap<string, number>;
+  /** By category; '' = all others; none = a planning value. */
+  readonly responseRates: ReadonlyMap<string, ResponseRate>;
   /** Consumers by category; '' = all consumers, shared out as the homes are; empty = the homes stand for themselves. */
   readonly consumers: ReadonlyMap<string, number>;
   /** Half-width of the mean that the sample design asks for, as a share. */
   readonly precision: number;
 };
 
-/** A planning value, not a finding: a pilot measures what it is here. */
-export const RESPONSE_RATE = 0.3;
 export const UNSTATED = 'not stated';
 
 /** A category, a feeder, or all: W a home. */
@@ -42,7 +41,7 @@ export type Group = {
 };
 
 export type CategoryAnswer = Group & {
-  readonly responseRate: number;
+  readonly response: ResponseRate;
   readonly consumers: number;
   readonly flexible: Expected;
   readonly sample: { readonly load: SampleSize; readonly flexible: SampleSize };
@@ -81,7 +80,7 @@ export function researchOf(findings: readonly Finding[], setAside: readonly SetA
   const scales = consumersOf(categories, homes.length, terms.consumers);
   const answers = categories.map(([category], c) => ({
     category,
-    responseRate: terms.responseRates.get(category) ?? terms.responseRates.get('') ?? RESPONSE_RATE,
+    response: terms.responseRates.get(category) ?? terms.responseRates.get('') ?? PLANNING_RATE,
     consumers: scales[c]!,
   }));
   const expected = expectedFlexible([...stakes.values()], answers, terms.seed);
@@ -96,7 +95,7 @@ export function researchOf(findings: readonly Finding[], setAside: readonly SetA
     all: group('all', homes),
     categories: categories.map(([name, members], c) => ({
       ...group(name, members),
-      ...{ responseRate: answers[c]!.responseRate, consumers: answers[c]!.consumers, flexible: expected.by[c]! },
+      ...{ response: answers[c]!.response, consumers: answers[c]!.consumers, flexible: expected.by[c]! },
       sample: {
         load: homesNeeded(
           members.flatMap((home) => windowMean(home.load, window) ?? []),

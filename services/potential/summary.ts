@@ -1,6 +1,7 @@
 import { LEAST_DAYS, SEASONS } from './finding.ts';
 import { CONFIDENCE, type Expected } from './flexible.ts';
 import type { Research } from './research.ts';
+import type { ResponseRate } from './response-rate.ts';
 
 /** Three figures: 12 300 000 W is `12.3 MW`. */
 export function power(watts: number | null): string {
@@ -17,6 +18,10 @@ export const expected = ({ watts, interval }: Expected): string =>
     ? `${megawatts(watts)} (${CONFIDENCE} % interval ${megawatts(interval[0])} to ${megawatts(interval[1])})`
     : `${megawatts(watts)} (no interval: a category has one home only)`;
 
+/** `30 % (10 to 50 %)`; without an interval it is taken as it is. */
+export const rateName = ({ value, interval }: ResponseRate): string =>
+  `${figures(100 * value)} %${interval ? ` (${figures(100 * interval[0])} to ${figures(100 * interval[1])} %)` : ''}`;
+
 export const whole = (value: number): string => Math.round(value).toLocaleString('en-IN');
 
 export const clock = (hour: number): string => `${String(hour).padStart(2, '0')}:00`;
@@ -31,6 +36,7 @@ export function summaryOf(research: Research): string {
   const lines = [
     `Expected flexible load ${windowName(research.peak)} (${research.zone}): ${expected(research.flexible)}`,
     `  of ${whole(consumers)} ${research.scaled ? 'consumers, from' : 'homes: those read,'} ${homes.length} homes with ${(100 * hours).toFixed(1)} % of their hours; seed ${research.seed}`,
+    `  ${intervalCovers(research)}`,
     `  ${all.sensitiveHomes} of ${homes.length} homes answer the temperature, ${all.evLikeHomes} show EV-like sessions; ${designC === null ? 'no temperature was given, so what answers it is not known and not in the figure' : `design temperature ${figures(designC)} °C`}`,
     ...(beyondSeen(research)
       ? ['  the design temperature lies above every temperature in the readings: the lines are drawn on past what was seen']
@@ -38,17 +44,10 @@ export function summaryOf(research: Research): string {
     '',
     table([
       ['category', 'homes', 'load', 'temp.-sens.', 'EV-like', 'response', 'expected flexible', 'homes to meter'],
-      ...categories.map(({ name, homes: count, window, responseRate, flexible, sample }) => [
+      ...categories.map(({ name, homes: count, window, response, flexible, sample }) => [
+        ...[name, String(count), power(window.loadW), power(window.designW), power(window.evLikeW), rateName(response)],
         ...[
-          name,
-          String(count),
-          power(window.loadW),
-          power(window.designW),
-          power(window.evLikeW),
-          `${figures(100 * responseRate)} %`,
-        ],
-        ...[
-          expected({ ...flexible, interval: flexible.interval }).replace(`${CONFIDENCE} % interval `, ''),
+          expected(flexible).replace(`${CONFIDENCE} % interval `, ''),
           sample.flexible.homes === null ? '–' : whole(sample.flexible.homes),
         ],
       ]),
@@ -84,7 +83,7 @@ export function summaryOf(research: Research): string {
 /** Everything found; temperatures are told by their count only, they are in the file that gave them. */
 export function jsonOf(research: Research): string {
   const homes = research.homes.map(({ celsius, ...home }) => ({ ...home, temperatureHours: celsius.flat().length }));
-  const shown = { format: 'lachak-potential/1', seasons: SEASONS, flexibleMw: research.flexible.watts / 1e6, ...research, homes };
+  const shown = { format: 'lachak-potential/2', seasons: SEASONS, flexibleMw: research.flexible.watts / 1e6, ...research, homes };
   return `${JSON.stringify(shown, null, 1)}\n`;
 }
 
@@ -103,3 +102,23 @@ function table(rows: readonly (readonly string[])[]): string {
     .map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '))
     .join('\n');
 }
+
+/** What the interval covers, and how wide it would be without the response rate. */
+export function intervalCovers({ flexible, categories }: Research): string {
+  const bare = categories.filter(({ response }) => response.interval === null);
+  const alone = flexible.ofSample
+    ? `; of the sample of homes alone it is ${megawatts(flexible.ofSample[0])} to ${megawatts(flexible.ofSample[1])}`
+    : '';
+  const bases = [...new Set(categories.map(({ response }) => BASIS[response.basis]))].join(', ');
+  if (bare.length === categories.length)
+    return `the interval is of the sample of homes; the response rate (${bases}) is taken as it is`;
+  const but = bare.length > 0 ? ` (not of ${bare.map(({ name }) => name).join(', ')}, taken as given)` : '';
+  return `the interval is of the sample of homes and of the response rate (${bases})${but}${alone}`;
+}
+
+const BASIS = {
+  planning: 'a planning value',
+  given: 'as given',
+  measured: 'measured at past events',
+  unmeasured: 'a planning value, for fewer than five past events told one',
+} as const;

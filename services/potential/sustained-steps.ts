@@ -61,25 +61,55 @@ function stepAt(watts: Float64Array, rise: number, first: number, minutes: numbe
 }
 
 /**
- * The EV-like load of a home, or null: steps within 15 % of the home's median height (a charger draws the same every time), at least three
- * and at least one in 14 days. It is EV-*like*: a heater, pump or welding set run this way looks the same.
+ * The EV-like load of a home, or null. Twice: first who charges, by steps within 15 % of their median height (a charger draws the same every
+ * time), at least three and at least one in 14 days; then, of such a home, every time its load stands that height above what it was before,
+ * whatever else runs on top. It is EV-*like*: a heater, pump or welding set run this way looks the same.
  * @param days days of readings
  */
 export function evLikeOf(series: LoadSeries, days: number): EvLike | null {
   const all = sustainedSteps(series);
   const heights = all.map(({ heightW }) => heightW).sort((a, b) => a - b);
   const median = heights[heights.length >> 1] ?? 0;
-  const sessions = all.filter(({ heightW }) => Math.abs(heightW - median) <= STABLE_SHARE * median);
-  if (sessions.length < Math.max(LEAST_SESSIONS, days / DAYS_A_SESSION)) return null;
+  const alike = all.filter(({ heightW }) => Math.abs(heightW - median) <= STABLE_SHARE * median);
+  if (alike.length < Math.max(LEAST_SESSIONS, days / DAYS_A_SESSION)) return null;
   const load = wattsOf(series);
+  const sessions = sessionsOf(load, median, series.minutes);
   const watts = new Float64Array(load.length);
-  for (const { first, end, heightW } of sessions) {
-    watts.fill(heightW, first, end);
+  for (const { first, end } of sessions) {
     const before = load[first - 1]!;
-    // The interval in which it fell was under way for a part.
-    if (Number.isFinite(load[end])) watts[end] = Math.min(heightW, Math.max(0, load[end]! - before));
+    // The interval in which it rose, and that in which it fell, were under way for a part.
+    for (let i = first; i <= end; i++) if (Number.isFinite(load[i])) watts[i] = Math.min(median, Math.max(0, load[i]! - before));
   }
   return { sessions, heightW: median, watts };
+}
+
+/** A session stands at this share of the charger's height above the load before it, and is over below that other share. */
+const STANDS_SHARE = 0.8;
+const OVER_SHARE = 0.4;
+/** An interval in which it rose for a part shows that share at least. */
+const PART_SHARE = 0.2;
+
+/**
+ * Every rise by a charger's height, held for an hour at least with whatever else on top, and fallen away within two intervals. A gap inside or
+ * beside it makes it none, as with a step.
+ */
+function sessionsOf(watts: Float64Array, heightW: number, minutes: number): Step[] {
+  const least = Math.max(LEAST_INTERVALS, LEAST_MINUTES / minutes);
+  const sessions: Step[] = [];
+  for (let i = 1; i < watts.length; ) {
+    const before = watts[i - 1]!;
+    const stands = (at: number) => watts[at]! - before >= STANDS_SHARE * heightW;
+    const rises = watts[i]! - before >= PART_SHARE * heightW;
+    const first = stands(i) ? i : rises && stands(i + 1) ? i + 1 : -1;
+    let end = first;
+    while (first >= 0 && stands(end)) end++;
+    const over = (at: number) => watts[at]! - before <= OVER_SHARE * heightW;
+    const held = end - first;
+    const whole = first >= 0 && held >= least && held * minutes <= MOST_MINUTES && (over(end) || over(end + 1));
+    if (whole) sessions.push({ first: i, end, heightW });
+    i = whole ? end : i + 1;
+  }
+  return sessions;
 }
 
 function wattsOf(series: LoadSeries): Float64Array {

@@ -49,14 +49,14 @@ export function importHandlers(
           yield chunk;
         }
       })();
-      const { rows, lines, empty, grids } = await readFile(deps.folder, bytes, findings);
+      const { rows, sheet = null, lines, empty, grids } = await readFile(deps.folder, bytes, findings);
       if (grids) await knownByPart(deps, caller.discom, rows, grids);
       // The content is the file itself: `now` for rows without known_at must not make a repeated file another one.
       const content = `${hash.hex()} ${head.knownAtMs}`;
       const { report, repeated } = await ingest(deps, readings, crew, {
         ...{ discom: caller.discom, command: command(caller, head.commandId, 'ImportReadings', content), knownAt },
         ...{ handOff: head.fileName || 'file', signer: caller.subject, source: sourceOf(caller) },
-        ...{ rows, sheet: null, lines, refused: lines - empty - rows.count, findings },
+        ...{ rows, sheet, lines, refused: lines - empty - (sheet ?? rows).count, findings },
       });
       tally({ report, repeated });
       return reportMessage(report, repeated);
@@ -110,7 +110,7 @@ async function readFile(
   folder: string,
   bytes: AsyncIterable<Uint8Array>,
   findings: Findings,
-): Promise<ReadRows & { grids?: Grids }> {
+): Promise<ReadRows & { sheet?: Sheet | null; grids?: Grids }> {
   const { head, all } = await peek(bytes, 4);
   const begins = Buffer.from(head)
     .toString('latin1')
@@ -118,7 +118,7 @@ async function readFile(
     .trimStart();
   if (begins.startsWith('PAR1')) return spooled(folder, all, (path) => readParquet(path, findings));
   if (begins.startsWith('[') || begins.startsWith('{')) return readProfiles(await parsed(all), findings);
-  const reader = readingsReader(findings);
+  const reader = readingsReader(findings, noSheet());
   for await (const chunk of all) reader.push(chunk);
   return reader.end();
 }

@@ -2,17 +2,21 @@ import { invalid } from '../domain/outcome.ts';
 import { MISSING } from '../domain/tile.ts';
 import type { FindingCode, Findings } from './findings.ts';
 import { instantParser, NO_OFFSET } from './instant.ts';
+import { meterIndex, textOf } from './meter-index.ts';
 import { addRow, noRows, ROWS_MOST, type Rows } from './rows.ts';
+import { put, rowsFrom, type Sheet } from './sheet.ts';
 
 /** Bytes in as they come, rows out at the end. */
 export type ReadingsReader = {
   /** Throws Refusal for what spoils the whole file: its header, a line without end, a stamp without offset. */
   push(chunk: Uint8Array): void;
   /** The last line and what was read, the header left out. */
-  end(): ReadRows;
+  end(): ReadFile;
 };
 /** What a file says; of its `lines` with content `empty` have no value, and what is neither a row nor empty was refused. */
 export type ReadRows = { readonly rows: Rows; readonly lines: number; readonly empty: number };
+/** As rows, or as a sheet: then the rows name the meters, and the daily registers. */
+export type ReadFile = ReadRows & { readonly sheet: Sheet | null };
 
 const COLUMNS = ['meter_id', 'interval_start', 'import_wh', 'export_wh', 'quality', 'known_at', 'day_import_wh'] as const;
 const REQUIRED = 3;
@@ -23,11 +27,13 @@ const QUALITIES = ['', 'VALID', 'ESTIMATED', 'MANUAL', 'SUSPECT', 'REJECTED'];
 
 /**
  * CSV straight from bytes into columns: no string and no object per reading. Findings carry 1-based line numbers, the header being 1.
- * Whatever the chunks, at most one line of 64 KiB is held back.
+ * Whatever the chunks, at most one line of 64 KiB is held back. Into the sheet, where one is given and can hold all of the file, else
+ * into rows.
  */
-export function readingsReader(findings: Findings): ReadingsReader {
-  const rows = noRows(65_536);
-  const meterOf = meterIndex(rows.meterIds);
+export function readingsReader(findings: Findings, into: Sheet | null = null): ReadingsReader {
+  let rows = noRows(into === null ? 65_536 : 1);
+  let sheet = into;
+  const meters = meterIndex(rows.meterIds);
   const parseInstant = instantParser();
   const carry = new Uint8Array(LINE_MOST);
   const ends = new Int32Array(64);
@@ -137,14 +143,70 @@ export function readingsReader(findings: Findings): ReadingsReader {
     if (knownAt === REFUSED) return;
     const daySum = place[DAY] === -1 ? MISSING : whole(bytes, DAY);
     if (daySum === REFUSED) return;
-    const meter = meterOf(bytes, idFrom, ends[place[0]!]!);
+    const meter = meters.find(bytes, idFrom, ends[place[0]!]!);
     if (daySum !== MISSING) rows.daySums.push({ meter, start, wh: daySum });
     if (importWh === MISSING && exportWh === MISSING && quality !== 5) {
       empty++;
       return;
     }
-    if (rows.count === ROWS_MOST) throw invalid('too_many_rows', `a file may have ${ROWS_MOST} readings; split it`);
+    add(meter, start, importWh, exportWh, quality, knownAt);
+  };
+
+  const add = (meter: number, start: number, importWh: number, exportWh: number, quality: number, knownAt: number): void => {
+    if ((sheet ?? rows).count === ROWS_MOST) throw invalid('too_many_rows', `a file may have ${ROWS_MOST} readings; split it`);
+    if (sheet !== null) {
+      if (Number.isNaN(knownAt) && put(sheet, meter, start, importWh, exportWh, quality, line)) return;
+      // What a sheet cannot hold needs every reading for itself, those before it as well.
+      rows = { ...rowsFrom(sheet, rows.meterIds), daySums: rows.daySums };
+      sheet = null;
+    }
     addRow(rows, meter, start, importWh, exportWh, quality, knownAt, line);
+  };
+
+  const stamp = new Uint8Array(40);
+  let stampLength = 0;
+  let stampAt = Number.NaN;
+  /**
+   * A line as nearly all of them are: the columns in order, the stamp of the line before, plain digits, no export. Answers where the next
+   * one starts; −1 = it must be read field by field. The line's end lies in `bytes`.
+   */
+  const quick = (bytes: Uint8Array, from: number): number => {
+    let at = meters.likely(bytes, from);
+    const guessed = at !== -1;
+    if (!guessed) at = comma(bytes, from);
+    if (at <= from) return -1;
+    const idTo = at;
+    const stampFrom = at + 1;
+    let i = 0;
+    while (i < stampLength && bytes[stampFrom + i] === stamp[i]) i++;
+    at = stampFrom + i;
+    if (i === 0 || i < stampLength || bytes[at] !== COMMA) {
+      at = comma(bytes, stampFrom);
+      if (at === -1 || at - stampFrom > stamp.length) return -1;
+      const found = parseInstant(bytes, stampFrom, at);
+      if (found === NO_OFFSET || Number.isNaN(found)) return -1;
+      stampAt = found;
+      stampLength = at - stampFrom;
+      for (let k = 0; k < stampLength; k++) stamp[k] = bytes[stampFrom + k]!;
+    }
+    const digits = at + 1;
+    let value = 0;
+    let byte = bytes[++at]!;
+    while (byte >= ZERO && byte <= NINE) {
+      value = value * 10 + byte - ZERO;
+      byte = bytes[++at]!;
+    }
+    if (at === digits || at - digits > 9) return -1;
+    if (width === 4) {
+      if (byte !== COMMA) return -1;
+      byte = bytes[++at]!;
+    }
+    if (byte === RETURN) byte = bytes[++at]!;
+    if (byte !== LINE_FEED || at - from > LINE_MOST) return -1;
+    line++;
+    lines++;
+    add(guessed ? meters.taken() : meters.find(bytes, from, idTo), stampAt, value, MISSING, 1, Number.NaN);
+    return at + 1;
   };
 
   /** Finds the fields of the line that starts at `from`; answers where the next one starts, or −1 when the line is not all there. */
@@ -185,64 +247,35 @@ export function readingsReader(findings: Findings): ReadingsReader {
         at = end + 1;
       }
       const lastEnd = chunk.lastIndexOf(LINE_FEED);
-      while (at <= lastEnd) at = scan(chunk, at, false);
+      // In the order of COLUMNS, and none beyond them.
+      while (at <= lastEnd && width === 0) at = scan(chunk, at, false);
+      const usual = width <= 4 && place.every((where, column) => where === (column < width ? column : -1));
+      while (at <= lastEnd) {
+        const next = usual ? quick(chunk, at) : -1;
+        at = next === -1 ? scan(chunk, at, false) : next;
+      }
       hold(chunk.subarray(at));
     },
     end: () => {
       if (carried > 0) scan(carry.subarray(0, carried), 0, true);
       carried = 0;
       if (width === 0) throw invalid('wrong_header', `the file is empty; its first line must be ${HEADER}`, 'header');
-      return { rows, lines, empty };
+      return { rows, sheet, lines, empty };
     },
   };
 }
 
-/**
- * Meter ids by their bytes: FNV-1a into buckets, so that a known id costs no string. Files come meter by meter or interval by interval: the
- * id is most often the last one again, or the one that followed the last one before.
- */
-function meterIndex(ids: string[]): (bytes: Uint8Array, from: number, to: number) => number {
-  const buckets = new Map<number, number[]>();
-  const spelled: Uint8Array[] = [];
-  const followers: number[] = [];
-  let last = -1;
-  const equal = (index: number, bytes: Uint8Array, from: number, to: number): boolean => {
-    const known = spelled[index]!;
-    if (known.length !== to - from) return false;
-    for (let i = known.length - 1; i >= 0; i--) if (known[i] !== bytes[from + i]) return false;
-    return true;
-  };
-  return (bytes, from, to) => {
-    if (last >= 0) {
-      if (equal(last, bytes, from, to)) return last;
-      const next = followers[last]!;
-      if (next >= 0 && equal(next, bytes, from, to)) {
-        last = next;
-        return last;
-      }
-    }
-    let hash = 0x811c9dc5;
-    for (let at = from; at < to; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
-    const bucket = buckets.get(hash) ?? [];
-    let found = bucket.find((index) => equal(index, bytes, from, to));
-    if (found === undefined) {
-      found = ids.push(textOf(bytes, from, to)) - 1;
-      spelled.push(bytes.slice(from, to));
-      followers.push(-1);
-      bucket.push(found);
-      buckets.set(hash, bucket);
-    }
-    if (last >= 0) followers[last] = found;
-    last = found;
-    return found;
-  };
+/** Where the next comma of this line is; −1 = none. */
+function comma(bytes: Uint8Array, from: number): number {
+  for (let at = from; ; at++) {
+    const byte = bytes[at]!;
+    if (byte === COMMA) return at;
+    if (byte === LINE_FEED) return -1;
+  }
 }
 
 const tooLong = (line: number): Error =>
   invalid('line_too_long', `line ${line} has more than ${LINE_MOST} bytes: this is no CSV of readings`);
-const decoder = new TextDecoder();
-const textOf = (bytes: Uint8Array, from: number, to: number): string =>
-  decoder.decode(bytes.subarray(from, Math.min(to, from + 500)));
 
 const START = 1;
 const IMPORT = 2;

@@ -64,6 +64,13 @@ export type Config = {
     /** Any question is given up after so long; a connection on which nothing is heard for half as long again is made anew. */
     readonly patienceSeconds: number;
   };
+  readonly tasks: {
+    /**
+     * A task whose holder gives no sign of life for so long goes to another instance: long against the longest pause of a process that
+     * lives, short against a run.
+     */
+    readonly heldSeconds: number;
+  };
   readonly metrics: {
     /** host:port where this process serves GET /metrics; empty = only the gateway does, on its own port. */
     readonly address: string;
@@ -108,6 +115,7 @@ export const defaults: Config = {
   tls: { ca: '', cert: '', key: '' },
   tokens: { keys: '' },
   nats: { url: '', credentials: '', replicas: 1, patienceSeconds: 10 },
+  tasks: { heldSeconds: 15 },
   metrics: { address: '', tokenFile: '' },
   traces: { endpoint: '', percent: 100 },
   log: { level: 'info' },

@@ -24,9 +24,14 @@ export type Reach = { readonly at: Connection | string; readonly owner: string |
 
 /**
  * Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. A statement that is not
- * answered within `withinMs` of wall time fails, and its connection is given up: what lies between may have lost it for good.
+ * answered within `withinMs` of wall time fails, and its connection is given up: what lies between may have lost it for good. Nobody
+ * waits longer than `connectedMs` for a connection.
  */
-export function openDatabases({ at, owner }: Reach, log: Logger, withinMs = STATEMENT_WITHIN_MS): Databases {
+export function openDatabases(
+  { at, owner }: Reach,
+  log: Logger,
+  { withinMs = STATEMENT_WITHIN_MS, connectedMs = CONNECTED_WITHIN_MS } = {},
+): Databases {
   const place = typeof at === 'string' ? { connectionString: at } : at;
   const reach = { ...place, types, keepAlive: true, keepAliveInitialDelayMillis: 3000 };
   const pools: { schema: string; pool: pg.Pool }[] = [];
@@ -36,7 +41,7 @@ export function openDatabases({ at, owner }: Reach, log: Logger, withinMs = STAT
     if (!/^[a-z_]+$/.test(schema)) throw new RangeError(`${schema} is no schema name`);
     // A peer that vanished without a word is noticed within seconds, on both sides, so that its locks are freed.
     const options = `-c search_path=${schema} ${NOTICED_SOON}`;
-    const pool = new pg.Pool({ ...reach, options, max: 4, connectionTimeoutMillis: 30_000, query_timeout: withinMs });
+    const pool = new pg.Pool({ ...reach, options, max: 4, connectionTimeoutMillis: connectedMs, query_timeout: withinMs });
     pool.on(
       'error',
       (error) => closing || log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'),
@@ -45,7 +50,7 @@ export function openDatabases({ at, owner }: Reach, log: Logger, withinMs = STAT
     pool.on('connect', (client) => void client.on('error', () => {}));
     pools.push({ schema, pool });
     // A migration takes the time it needs.
-    const client = new pg.Client({ ...reach, options, connectionTimeoutMillis: 30_000 });
+    const client = new pg.Client({ ...reach, options, connectionTimeoutMillis: connectedMs });
     client.on('error', () => {}); // the statement that was cut off says it
     try {
       await client.connect();
@@ -96,6 +101,7 @@ export function openDatabases({ at, owner }: Reach, log: Logger, withinMs = STAT
 
 /** Statements of rooms are short; one that takes this long will not come back. Wall time, as all here. */
 const STATEMENT_WITHIN_MS = 60_000;
+const CONNECTED_WITHIN_MS = 30_000;
 /** Those of a dedicated connection ask for a lock or number some facts. */
 const ALONE_WITHIN_MS = 10_000;
 /** A statement that was given up may still stand before it in the connection's queue: it waits two seconds at most. */

@@ -125,9 +125,12 @@ export async function startHost({ config, rooms: coming, log, careless = false }
 
     const announced = new Map<string, string>();
     const stores = await Promise.all(rooms.map(({ name, migrations }) => schema(name, migrations)));
+    const heldMs = config.tasks.heldSeconds * 1000;
     const workOf = (name: RoomName, database: Database) =>
       openWork(
-        (queue) => (jetstream ? tasksOnStream(jetstream, name, queue) : tasksInTable(database, queue, embedded !== null)),
+        (queue) =>
+          jetstream ? tasksOnStream(jetstream, name, queue, heldMs) : tasksInTable(database, queue, embedded !== null, heldMs),
+        heldMs,
         log.child({ room: name }),
       );
     const work = rooms.map(({ name }, i) => workOf(name, stores[i]!.database));

@@ -145,6 +145,12 @@ export const settings: readonly Setting[] = [
     says: 'after how long without an answer a server is asked again, or another one is',
   },
   {
+    key: 'tasks.heldSeconds',
+    read: (value) => whole(value, 1, 600),
+    allowed: 'a whole number from 1 to 600',
+    says: "after how long without a sign of life an instance's task goes to another",
+  },
+  {
     key: 'metrics.address',
     read: hostPort,
     allowed: 'host:port, or empty: only the gateway, at /metrics',

@@ -1,15 +1,17 @@
-import { AckPolicy, type Consumer, type NatsError, nanos } from 'nats';
+import { setTimeout as pause } from 'node:timers/promises';
+import { AckPolicy, type Consumer, type JetStreamClient, type NatsError, nanos } from 'nats';
 import { newId } from './ids.ts';
 import { type JetStream, workSubject } from './jetstream.ts';
 import type { RoomName } from './room.ts';
-import { HELD_MS, type TaskCarrier } from './work.ts';
+import type { TaskCarrier } from './work.ts';
 
 const TAKE_MS = 1000;
+const LOOK_MS = 100;
 /** The server's word that no message came in time. */
 const NOTHING: readonly string[] = ['404', '408'];
 
 /** Tasks on a JetStream work queue: one durable pull consumer, shared by all instances of the room. */
-export function tasksOnStream(jetstream: JetStream, room: RoomName, queue: string, heldMs = HELD_MS): TaskCarrier {
+export function tasksOnStream(jetstream: JetStream, room: RoomName, queue: string, heldMs: number): TaskCarrier {
   const subject = workSubject(room, queue);
   let opened: Promise<Consumer> | null = null;
 
@@ -37,11 +39,20 @@ export function tasksOnStream(jetstream: JetStream, room: RoomName, queue: strin
     if (away !== null) throw new Error(`NATS is away: ${away}`);
   };
 
+  /** The stream is made for as long as it takes; whoever has work to offer does it rather than wait for a server that is away. */
+  const ready = async (): Promise<JetStreamClient> => {
+    const made = jetstream.workOf(room).then(() => true);
+    made.catch(() => {}); // when nobody waits for it any more
+    for (const end = Date.now() + jetstream.askMs; ; ) {
+      expectReached();
+      if (await Promise.race([made, pause(LOOK_MS)])) return (await jetstream.reached()).client;
+      if (Date.now() > end) throw new Error('NATS does not make the stream of tasks');
+    }
+  };
+
   return {
     offer: async (tasks, again) => {
-      expectReached();
-      const { client } = await jetstream.reached();
-      await jetstream.workOf(room);
+      const client = await ready();
       // What another instance has offered already, the server drops by its message id.
       const mark = again ? `/${newId()}` : '';
       await Promise.all(tasks.map((task) => client.publish(subject, task, { msgID: `${queue}/${task}${mark}` })));

@@ -1,7 +1,7 @@
 import { newId } from './ids.ts';
 import type { Database } from './room.ts';
 import { Signal } from './signal.ts';
-import { HELD_MS, type Held, type TaskCarrier } from './work.ts';
+import type { Held, TaskCarrier } from './work.ts';
 
 const POLL_MS = 500;
 
@@ -9,7 +9,7 @@ const POLL_MS = 500;
  * Tasks in the room's own PostgreSQL, taken with SKIP LOCKED. `sole`: no other process uses this database, so that whoever held a
  * task before is dead.
  */
-export function tasksInTable(database: Database, queue: string, sole: boolean, heldMs = HELD_MS): TaskCarrier {
+export function tasksInTable(database: Database, queue: string, sole: boolean, heldMs: number): TaskCarrier {
   const ahead = `clock_timestamp() + interval '${heldMs} milliseconds'`;
   const holder = newId();
   const offered = new Signal();

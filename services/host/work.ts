@@ -15,16 +15,13 @@ export type TaskCarrier = {
 };
 export type Held = {
   readonly task: string;
-  /** A sign of life: without one for `HELD_MS` the task goes to another instance. */
+  /** A sign of life: without one for so long as a silent holder is believed the task goes to another instance. */
   extend(): Promise<void>;
   done(): Promise<void>;
   /** Given back for anybody to take. */
   release(): Promise<void>;
 };
 
-/** Long against the longest pause of a process that lives, short against a run: it is what a killed holder costs. Wall time. */
-export const HELD_MS = 15_000;
-const PULSE_MS = 4000;
 const LOOK_MS = 250;
 /** How long a carrier must have been idle with something left before that is taken for lost. */
 const LOST_MS = 2000;
@@ -39,8 +36,8 @@ export type RoomWork = Work & {
   stop(withinMs: number): Promise<void>;
 };
 
-/** The queues of one room in this process. `carrierOf` opens the carrier of a queue. */
-export function openWork(carrierOf: (queue: string) => TaskCarrier, log: Logger): RoomWork {
+/** The queues of one room in this process. `carrierOf` opens the carrier of a queue, which believes a silent holder for `heldMs`. */
+export function openWork(carrierOf: (queue: string) => TaskCarrier, heldMs: number, log: Logger): RoomWork {
   const stopping = new AbortController();
   const { signal } = stopping;
   const pulls: (() => Promise<void>)[] = [];
@@ -54,7 +51,7 @@ export function openWork(carrierOf: (queue: string) => TaskCarrier, log: Logger)
 
     const perform = async (held: Held): Promise<void> => {
       inHand.add(held);
-      const pulse = setInterval(() => void held.extend().catch(() => {}), PULSE_MS);
+      const pulse = setInterval(() => void held.extend().catch(() => {}), heldMs / 4);
       try {
         killPoint('work.taken');
         await run(held.task);

@@ -108,7 +108,7 @@ async function expectCarrying(): Promise<void> {
 /** A room's queue in this process; `done` is what it did. */
 function queueOf(name: string) {
   const done: string[] = [];
-  const work = openWork((queue) => tasksOnStream(jetstream, 'performance', queue, 1000), log);
+  const work = openWork((queue) => tasksOnStream(jetstream, 'performance', queue, 1000), 1000, log);
   const queue = work.queue(name, async (task) => void (done.includes(task) || done.push(task)));
   work.begin();
   works.push(work);

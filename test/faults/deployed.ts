@@ -100,6 +100,7 @@ export async function deploy(estate: Estate, plan: DeployedPlan): Promise<Deploy
         rooms,
         tls: tlsOf(room),
         tokens: { keys: room === 'gateway' ? '' : keys },
+        tasks: { heldSeconds: 4 },
         log: { level: process.env.LACHAK_TEST_LOG ?? 'error' },
       };
       writeFileSync(configFile, JSON.stringify(config), { mode: 0o600 });

@@ -57,6 +57,7 @@ export async function startPool(
   const shared = {
     ...{ folder, clock: 'stepped' as const, clockStart: TOLD, databaseUrl: url.href, rooms: rooms as typeof defaults.rooms },
     nats: { ...defaults.nats, url: nats?.url ?? '' },
+    tasks: { heldSeconds: 4 }, // what a killed worker costs
   };
   const upstream = upstreamOf(world, writeTiles(world));
   const [gateway] = upstream.splice(-1);

@@ -142,6 +142,23 @@ describe('the same question has the same answer', () => {
     expect(one!.methods[0]!.portfolios.map(({ homes }) => homes)).toEqual([1, 10, 14]);
   });
 
+  test('portfolios are paid by the full terms: reconciled, the larger one is paid less for nothing; all homes are what all are', () => {
+    const paid = (preset: string) => {
+      const { portfolios, all } = named(evaluate(question(series, { terms: [presetTerms(preset)] }), estimate), '10of10');
+      const [single, ten, whole] = portfolios;
+      expect(whole!.falseCredit).toBeCloseTo(all.falseCredit!.value, 12);
+      expect(whole!.micros! * 14 * all.days).toBeCloseTo(all.falseMicros, 3);
+      expect([ten!.falseLow! <= ten!.falseCredit!, ten!.falseCredit! <= ten!.falseHigh!]).toEqual([true, true]);
+      return [single!.falseCredit!, ten!.falseCredit!, whole!.falseCredit!] as const;
+    };
+    const [single, ten, whole] = paid('residential-10of10');
+    expect(single).toBeGreaterThan(ten);
+    expect(ten).toBeGreaterThan(whole);
+    // Nothing reconciled: how many homes there are changes nothing.
+    const alone = paid('caiso-10in10');
+    expect(Math.abs(alone[1] / alone[2] - 1)).toBeLessThan(0.1);
+  });
+
   test('every usual method has figures, and the reports say them', () => {
     const found = evaluate(question(series, { names: USUAL }), estimate);
     expect(found.methods.filter(({ all }) => all.measured === 0).map(({ name }) => name)).toEqual([]);

@@ -28,9 +28,9 @@ const SIZES = [10, 30, 100, 300, 1000];
 const MOST_DRAWS = 20;
 const LEAST_DRAWS = 2;
 /** Homes × days × draws that may be paid a size and method: settlement point by settlement point costs a hundred times a column's row. */
-const BUDGET = { columns: 200_000, points: 10_000 } as const;
-/** Fewer homes cost as much as so many. */
-const LEAST_COST = 20;
+const BUDGET = { columns: 100_000, points: 10_000 } as const;
+/** Fewer homes cost a day as much as so many. */
+const LEAST_COST = { columns: 100, points: 1 } as const;
 
 export type Draws = readonly (readonly number[])[];
 
@@ -40,10 +40,7 @@ export function portfolioDraws(homes: number, days: number, seed: number): Draws
   const each = Array.from({ length: homes }, (_, h) => [h]);
   const some = sizes.map((size) => {
     const chance = chanceOf(seed + size);
-    const draws = Math.max(
-      LEAST_DRAWS,
-      Math.min(MOST_DRAWS, Math.floor(BUDGET.columns / (Math.max(LEAST_COST, size) * Math.max(1, days)))),
-    );
+    const draws = Math.max(LEAST_DRAWS, Math.min(MOST_DRAWS, Math.floor(BUDGET.columns / (size * Math.max(1, days)))));
     return Array.from({ length: draws }, () => drawn(size, homes, chance));
   });
   const whole = homes > 1 ? [[Array.from({ length: homes }, (_, h) => h)]] : [];
@@ -53,7 +50,10 @@ export function portfolioDraws(homes: number, days: number, seed: number): Draws
 export function portfolioSize(measured: Measured, draws: Draws, payer: Payer): PortfolioSize {
   const days = measured.occasions.map((_, o) => o);
   const size = draws[0]?.length ?? 0;
-  const paidDays = spread(days, Math.floor(BUDGET[payer.way] / (Math.max(LEAST_COST, size) * Math.max(1, draws.length))));
+  const paidDays = spread(
+    days,
+    Math.floor(BUDGET[payer.way] / (Math.max(LEAST_COST[payer.way], size) * Math.max(1, draws.length))),
+  );
   const seen = draws.map((homes) => seenBy(measured, homes, days, paidDays, payer)).filter((one) => one !== null);
   const errors = seen.flatMap((one) => one.errors);
   const load = total(seen.map((one) => one.paidLoad));

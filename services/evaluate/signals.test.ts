@@ -151,6 +151,7 @@ describe('back-up generation', () => {
     ['nothing is taken from the grid at every event, and all of it again after', isEvent, () => 0, ['G']],
     ['an air conditioner is turned down: the rest runs on', isEvent, (wh) => 0.5 * wh, []],
     ['nothing is taken at those hours on any day', () => true, () => 0, []],
+    ['nothing is taken at those hours on every second day', (day) => isEvent(day) || day % 2 === 0, () => 0, []],
     ['as on any day', () => false, (wh) => wh, []],
   ])('%s', (_, when, wh, who) => {
     expect(seen(withEvents([generator(when, wh), ...others], TWICE_A_WEEK), 'back_up').who).toEqual(who);

@@ -45,7 +45,8 @@ function cooling(seed: number, category: string, answers: number): Home {
     temperature[i] = 29 + 4 * Math.sin(day / 2.3) + 5 * Math.sin(((slot / 2 - 9) / 24) * 2 * Math.PI);
     const cool = (60 + 5 * (seed % 5)) * Math.max(0, temperature[i]! - 24);
     const asked = EVENT_DAYS.includes(day) && slot >= 36 && slot < 42;
-    importWh[i] = Math.round((300 + 100 * chance() + cool * (asked ? 1 - answers : 1)) / 2);
+    // It grows week by week: every baseline of past days lies below, on quiet days as in events.
+    importWh[i] = Math.round((300 + 4 * day + 100 * chance() + cool * (asked ? 1 - answers : 1)) / 2);
   }
   const marks = new Map(events.map(({ day }) => [day, ['event' as const]]));
   const series: LoadSeries = {

@@ -57,19 +57,7 @@ export function layDay(day: DayToLay, sha256: Sha256): DayLaid {
     },
     fresh,
   );
-  let stored = 0;
-  let suspect = 0;
-  for (let at = 0; at < told.length; at++) {
-    const said = fresh.quality[at]!;
-    if (said === 0) continue;
-    if (said === REJECTED) {
-      // There is nothing to withdraw.
-      fresh.quality[at] = 0;
-      continue;
-    }
-    stored++;
-    if (said === SUSPECT) suspect++;
-  }
+  const { stored, suspect } = settled(fresh.quality);
   const counted = { stored, suspect, refused, unchanged: delivered - refused - stored, askedSupply };
   const found = { first: findings.first.slice(0, FINDINGS_KEPT), counts: findings.counts };
   if (stored === 0) return { bytes: null, digest: '', merkleRoot: '', ...counted, found };
@@ -82,6 +70,20 @@ export function layDay(day: DayToLay, sha256: Sha256): DayLaid {
     ...counted,
     found,
   };
+}
+
+/** Counts what stays; where something is withdrawn there was nothing to withdraw. */
+function settled(quality: Uint8Array): { stored: number; suspect: number } {
+  let stored = 0;
+  let suspect = 0;
+  for (let at = 0; at < quality.length; at++) {
+    const said = quality[at]!;
+    if (said === 0) continue;
+    if (said === REJECTED) quality[at] = 0;
+    else stored++;
+    if (said === SUSPECT) suspect++;
+  }
+  return { stored, suspect };
 }
 
 /** Cells of the sheet's columns into those of the tile. Answers how many. */

@@ -134,6 +134,40 @@ describe('readings', () => {
     });
   });
 
+  it('of a large day are laid in threads, and make the tile that a CSV makes, and one with every row for itself', async () => {
+    const ids = Array.from({ length: 700 }, (_, n) => `m-${n}`);
+    const discoms = ['PACKED', 'SHEET', 'ROWS'];
+    const wh = (n: number, slot: number): number => (n * 7919 + slot * 104_729) % 1800;
+    const startMs = at(`2026-05-03T00:00:00${IST}`);
+    const known = new Date(host.clock.now()).toISOString();
+    const lines = ids.flatMap((id, n) =>
+      Array.from({ length: 48 }, (_, slot) =>
+        [id, new Date(Number(startMs) + slot * 1_800_000).toISOString(), wh(n, slot)].join(),
+      ),
+    );
+    const csv = `meter_id,interval_start,import_wh\n${lines.join('\n')}\n`;
+    const rows = `meter_id,interval_start,import_wh,known_at\n${lines.map((line) => `${line},${known}`).join('\n')}\n`;
+    const importWh = i32(...ids.flatMap((_, n) => Array.from({ length: 48 }, (_, slot) => wh(n, slot))));
+    const made = [];
+    for (const discom of discoms) {
+      await register(
+        discom,
+        ids.map((id, n) => meter(id, n)),
+      );
+      const as = await host.token('operator', { discom });
+      const report =
+        discom === 'PACKED'
+          ? await metering.putReadings(one({ startMs, intervalMinutes: 30, slots: 48, meterIds: ids, importWh }), { as })
+          : await metering.importReadings(one({ chunk: Buffer.from(discom === 'SHEET' ? csv : rows) }), { as });
+      expect(report).toMatchObject({ stored: 33_600n, rejected: 0n, days: ['2026-05-03'] });
+      const { tiles } = await metering.listTiles({ days: ['2026-05-03'] }, { discom });
+      expect(tiles).toMatchObject([{ meters: 700, version: 1, delta: false }]);
+      made.push([tiles[0]!.digest, tiles[0]!.merkleRoot]);
+    }
+    expect(made[1]).toEqual(made[0]);
+    expect(made[2]).toEqual(made[0]);
+  });
+
   it('have a meter-day digest with its hand-off, equal however they came', async () => {
     const row = (known: string): string => csvOf(`m-1,2026-05-04T00:00:00${IST},${known === '1' ? 5 : 6},,,`);
     const digest = async (): Promise<string> => {

@@ -1,4 +1,5 @@
 import { merkleRoot } from '../domain/merkle.ts';
+import { rootOfDigests } from '../domain/merkle-words.ts';
 import { writeMeterDay } from '../domain/meter-day.ts';
 import {
   type DayColumns,
@@ -10,6 +11,7 @@ import {
   type TileName,
 } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
+import { says } from './validate.ts';
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 /** Of one meter out of the columns of its shard. */
@@ -65,14 +67,15 @@ export function tileRoot(
   meterIds: readonly (string | undefined)[],
   sha256: Sha256,
 ): Uint8Array {
-  const leaves: Uint8Array[] = [];
+  const leaves = new Uint8Array(32 * meterIds.length);
+  let count = 0;
   const daysOf = daysByMeter(columns);
   for (const [ordinal, meterId] of meterIds.entries()) {
     if (meterId === undefined) continue;
     const digest = meterDayDigest(day, meterId, daysOf(ordinal), sha256);
-    if (digest !== null) leaves.push(digest);
+    if (digest !== null) leaves.set(digest, 32 * count++);
   }
-  return merkleRoot(leaves, sha256);
+  return count === 0 ? merkleRoot([], sha256) : rootOfDigests(leaves.subarray(0, 32 * count));
 }
 
 /** Meters whose columns lie side by side: 16 i32 fill a cache line. */
@@ -85,7 +88,8 @@ const ABREAST = 16;
 function daysByMeter(columns: DayColumns): (ordinal: number) => MeterSlots {
   const { slots, meters } = columns;
   const importWh = new Int32Array(slots * ABREAST);
-  const exportWh = new Int32Array(slots * ABREAST);
+  const exportWh = new Int32Array(slots * ABREAST).fill(MISSING);
+  const exports = says(columns.exportWh);
   const quality = new Uint8Array(slots * ABREAST);
   let first = -1;
   return (ordinal) => {
@@ -98,8 +102,8 @@ function daysByMeter(columns: DayColumns): (ordinal: number) => MeterSlots {
         const from = slot * meters + start;
         for (let i = 0; i < count; i++) {
           importWh[i * slots + slot] = columns.importWh[from + i]!;
-          exportWh[i * slots + slot] = columns.exportWh[from + i]!;
           quality[i * slots + slot] = columns.quality[from + i]!;
+          if (exports) exportWh[i * slots + slot] = columns.exportWh[from + i]!;
         }
       }
     }

@@ -163,7 +163,8 @@ function daysWith(fresh: DayColumns, live: DayColumns | null, register: 'importW
   };
 }
 
-function says(wh: Int32Array): boolean {
+/** Whether a register says anything at all. */
+export function says(wh: Int32Array): boolean {
   for (let at = 0; at < wh.length; at++) if (wh[at] !== MISSING) return true;
   return false;
 }

@@ -1,7 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { create, toJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { TermsSchema } from '../../gen/lachak/v1/catalogue_pb.ts';
+import { presets } from '../catalogue/presets.ts';
 import { iso } from '../domain/interval.ts';
 import { evaluateCommand } from './evaluate-cli.ts';
 
@@ -61,6 +64,21 @@ describe('lachak evaluate', () => {
     const page = readFileSync(html, 'utf8');
     await evaluateCommand(call);
     expect([readFileSync(json, 'utf8'), readFileSync(html, 'utf8')]).toEqual([first, page]);
+  });
+
+  test('judges published terms from a file beside a preset, by their own baseline too', async () => {
+    const terms = create(TermsSchema, presets.find(({ name }) => name === 'in-ci')!.terms);
+    const file = put('ours.json', JSON.stringify({ programmeId: 'p', terms: toJson(TermsSchema, terms) }));
+    const json = join(folder, 'terms.json');
+    said = '';
+    const call = ['--readings', readings, '--terms', `${file},deg-uc1-compatible`, '--methods', 'terms', '--json', json];
+    expect(await evaluateCommand(call)).toBe(0);
+    const { methods, assumptions } = JSON.parse(readFileSync(json, 'utf8'));
+    expect(
+      methods.map(({ name, under }: { name: string; under: { terms: string }[] }) => [name, ...under.map((one) => one.terms)]),
+    ).toEqual([['terms', 'ours.json', 'deg-uc1-compatible']]);
+    expect(assumptions).toContain('ours.json settles intervals of 15 minutes: readings of 30 minutes are parted evenly.');
+    expect(said).toContain('Paid for nothing under each of the terms');
   });
 
   test.each([

@@ -52,7 +52,8 @@ export function readTerms(text: string, file: string, isZone: (zone: string) => 
   // Calendars are given beside the readings here.
   const fault = termsFault(terms, { zone: isZone, calendar: () => true });
   if (fault) throw invalid('usage', `${file}: ${fault.message}`);
-  return judged(file, terms);
+  // Reports are read elsewhere: the file's name says enough there, its path too much.
+  return judged(file.slice(file.lastIndexOf('/') + 1), terms);
 }
 
 /** Whether money depends on what a home has committed. */

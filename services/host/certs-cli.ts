@@ -12,7 +12,8 @@ import { roomUri } from './tls.ts';
 const HELP = `lachak certs DIR [ROOM…] [--days 90] [--ca-days 3650]
 
 Makes a private CA in DIR (ca.pem, ca.key) and a certificate and key for each room, or for those named: for trials, or until your own
-CA issues certificates whose URI says lachak:room:<name>. An existing CA is kept and used again; existing certificates are renewed.
+CA issues certificates whose URI says lachak:room:<name>. An existing CA is kept and used again; existing certificates are renewed, and
+rooms that run read the new ones within a second.
 
   rooms: ${roomNames.join(', ')}
 

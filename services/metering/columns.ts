@@ -96,7 +96,7 @@ export function layColumns(sheet: Sheet, meterIds: string[], grids: Grids, block
   const columns: SheetColumn[] = [];
   for (let slot = 0; slot < slots; slot++) {
     const column = columnFor(sheet, start + slot * intervalMinutes * MINUTE, meterIds.length, values);
-    if (column === null || indexes.some((meter) => column.nth[meter] !== 0)) return false;
+    if (column === null || !isFree(column.nth, indexes)) return false;
     columns.push(column);
   }
   sheet.knownAt = knownAt;
@@ -128,6 +128,11 @@ function layInterval(column: SheetColumn, slot: number, block: PackedColumns, in
     count++;
   }
   return count;
+}
+
+function isFree(nth: Uint32Array, indexes: Int32Array): boolean {
+  for (let i = 0; i < indexes.length; i++) if (nth[indexes[i]!] !== 0) return false;
+  return true;
 }
 
 function isPlain(wh: Int32Array): boolean {

@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { describeWithFixtures, fixture } from '../../test/fixtures.ts';
-import { explain } from '../host/cli.ts';
+import { said } from '../host/cli-testing.ts';
 import { potentialCommand } from './potential-cli.ts';
 
 const FOLDER = mkdtempSync(join(tmpdir(), 'lachak-potential-'));
@@ -16,27 +16,7 @@ function file(content: string): string {
   return path;
 }
 
-/** As main.ts runs it: what is thrown is told. */
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', ''];
-  const write = vi.spyOn(process.stdout, 'write').mockImplementation(((text: string) => {
-    out += text;
-    return true;
-  }) as never);
-  const complain = vi.spyOn(process.stderr, 'write').mockImplementation(((text: string) => {
-    err += text;
-    return true;
-  }) as never);
-  try {
-    return { code: await potentialCommand(args), out, err };
-  } catch (error) {
-    const { message, exit } = explain(error);
-    return { code: exit, out, err: message };
-  } finally {
-    write.mockRestore();
-    complain.mockRestore();
-  }
-}
+const run = (...args: string[]) => said(() => potentialCommand(args));
 
 const HEADER = 'meter_id,interval_start,import_wh,export_wh';
 const instant = (hour: number) => new Date(Date.UTC(2026, 3, 1) + hour * 3_600_000).toISOString().replace('.000Z', '+00:00');

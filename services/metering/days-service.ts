@@ -41,7 +41,9 @@ export async function layDays(of: DaysToLay): Promise<void> {
   const { crew, sorted, versions, report, findings } = of;
   const { days, rows, groups, slot } = sorted;
   const underway = new Map<SheetDay, Promise<DayLaid | null>>();
+  // A delivery over many tiles is seconds of work, and small days are laid here: other calls, pings and leases do not wait for all of it.
   for (const [i, day] of days.entries()) {
+    await breath();
     // Each hand has its next day waiting; more would only take memory.
     for (const next of days.slice(i, i + 2 * crew.hands)) {
       if (underway.has(next)) continue;
@@ -68,7 +70,6 @@ export async function layDays(of: DaysToLay): Promise<void> {
     await versions.add(day.place, { ...made, statements: stored, correction: false, bytes });
   }
   for (const [place, ofPlace] of grouped(groups, (group) => group.place)) {
-    // A delivery over many tiles is seconds of work: other calls, pings and leases do not wait for all of it.
     await breath();
     await layGroups(of, place, { rows, groups: ofPlace, slot });
   }

@@ -25,7 +25,8 @@ export function tasksInTable(database: Database, queue: string, sole: boolean, h
     extend: async () => void (await database.query(`update task set until = ${ahead} where ${mine}`, [queue, task, holder])),
     done: async () => void (await database.query(`delete from task where ${mine}`, [queue, task, holder])),
     release: async () => {
-      await database.query(`update task set until = null where ${mine}`, [queue, task, holder]);
+      // Nobody's: a sign of life that is still on its way is not its holder's any more.
+      await database.query(`update task set until = null, holder = null where ${mine}`, [queue, task, holder]);
       offered.fire();
     },
   });

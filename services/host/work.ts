@@ -43,15 +43,16 @@ export function openWork(carrierOf: (queue: string) => TaskCarrier, heldMs: numb
   const pulls: (() => Promise<void>)[] = [];
   const ended = { done: 0, failed: 0 };
   let loops: Promise<void>[] = [];
-  const inHand = new Set<Held>();
+  /** With what says that they live. */
+  const inHand = new Map<Held, NodeJS.Timeout>();
 
   const queue = (name: string, run: (task: string) => Promise<void>): Queue => {
     const carrier = carrierOf(name);
     const ran = new Signal();
 
     const perform = async (held: Held): Promise<void> => {
-      inHand.add(held);
       const pulse = setInterval(() => void held.extend().catch(() => {}), heldMs / 4);
+      inHand.set(held, pulse);
       try {
         killPoint('work.taken');
         await run(held.task);
@@ -124,7 +125,9 @@ export function openWork(carrierOf: (queue: string) => TaskCarrier, heldMs: numb
       await Promise.race([Promise.all(loops), pause(withinMs)]);
       const late = [...inHand];
       inHand.clear();
-      await Promise.all(late.map((held) => held.release().catch(() => {})));
+      // What is given back gives no more signs of life.
+      for (const [, pulse] of late) clearInterval(pulse);
+      await Promise.all(late.map(([held]) => held.release().catch(() => {})));
     },
   };
 }

@@ -103,6 +103,19 @@ describe.each(carriers)('tasks %s', (where, open) => {
     await stopAll(all);
   });
 
+  test('given back are free at once, whatever sign of life comes late', async () => {
+    const [one, other] = [open(`${name}-late`), open(`${name}-late`)];
+    await one.offer(['late'], false);
+    const { signal } = new AbortController();
+    const held = await one.take(signal);
+    await held!.release();
+    const began = performance.now();
+    for (let taken = null; taken === null; taken = await other.take(signal)) {
+      await held!.extend();
+      expect(performance.now() - began).toBeLessThan(10_000);
+    }
+  });
+
   test('are left to others by an instance that stops, the one in hand too', async () => {
     const carrier = () => open(`${name}-stopping`);
     let began = () => {};

@@ -10,11 +10,12 @@ import { startPostgres15 } from '../test/servers/postgres15.ts';
 /*
  * How much sooner are the shards of a run measured by two processes of performance than by one, on PostgreSQL 15 and a JetStream work
  * queue, and at what cost? The compute phase: from the first task offered to the last shard's row, nothing being settled meanwhile. CPU
- * seconds are the workers'.
+ * seconds are the workers'. Medians of five runs each.
  * Repeat: npm run bench -- workers
  */
 const SHARDS = 36;
 const POINTS = 200;
+const COUNTED = 5;
 
 export async function workersBench(print: (line: string) => void): Promise<Record<string, number>> {
   const root = mkdtempSync(join(tmpdir(), 'lachak-bench-'));
@@ -33,9 +34,13 @@ export async function workersBench(print: (line: string) => void): Promise<Recor
         await hold(pool.host, world);
         // As many runs as there are processes, so that each has measured as much before the one that counts.
         for (let i = 0; i < workers; i++) await measure(pool, `warm-${i}`);
-        const before = cpuSeconds(pool.pids());
-        const wall = await measure(pool, 'counted');
-        return { wall, cpu: cpuSeconds(pool.pids()) - before };
+        const runs: { wall: number; cpu: number }[] = [];
+        for (let i = 0; i < COUNTED; i++) {
+          const before = cpuSeconds(pool.pids());
+          const wall = await measure(pool, `counted-${i}`);
+          runs.push({ wall, cpu: cpuSeconds(pool.pids()) - before });
+        }
+        return { wall: median(runs.map((run) => run.wall)), cpu: median(runs.map((run) => run.cpu)) };
       } finally {
         await pool.stop();
       }
@@ -44,7 +49,7 @@ export async function workersBench(print: (line: string) => void): Promise<Recor
     const speed = one.wall / two.wall;
     const cost = two.cpu / one.cpu;
     print(
-      `workers: ${SHARDS} shards × ${POINTS} points over JetStream: one ${one.wall.toFixed(2)} s (CPU ${one.cpu.toFixed(2)} s), ` +
+      `workers: ${SHARDS} shards × ${POINTS} points over JetStream, medians of ${COUNTED}: one ${one.wall.toFixed(2)} s (CPU ${one.cpu.toFixed(2)} s), ` +
         `two ${two.wall.toFixed(2)} s (CPU ${two.cpu.toFixed(2)} s): ${speed.toFixed(2)} × as fast (goal ≥ 1.6), ` +
         `${cost.toFixed(2)} × the CPU (goal ≤ 1.1; ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version})`,
     );
@@ -78,6 +83,8 @@ async function measure({ host, nats }: Pool, runId: string): Promise<number> {
   await until(async () => (await shards()) === SHARDS);
   return (performance.now() - began) / 1000;
 }
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** User and system seconds of these processes so far, as Linux counts them (100 ticks a second). */
 function cpuSeconds(pids: readonly number[]): number {

@@ -1,3 +1,4 @@
+import { hex } from '../domain/hex.ts';
 import { type DayColumns, emptyColumns, encodeBase, MISSING, type TileName } from '../domain/tile.ts';
 import { FINDINGS_KEPT, type FindingCode, type FindingRow, noFindings } from './findings.ts';
 import { lineOf, type SheetColumn } from './sheet.ts';
@@ -113,9 +114,3 @@ function scatter({ columns, ordinalOf, factorOf, name: { meters } }: DayToLay, i
 
 /** `spread` has seen that it fits. */
 const times = (wh: number, factor: number): number => (factor === 1 || wh === MISSING ? wh : Math.imul(wh, factor));
-
-const hex = (bytes: Uint8Array): string => {
-  let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
-  return text;
-};

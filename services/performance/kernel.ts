@@ -1,3 +1,4 @@
+import { hex } from '../domain/hex.ts';
 import { type Rational, rational } from '../domain/rational.ts';
 import { type BatchCore, type BatchKernel, batchKernel } from './batch.ts';
 import { type ColumnSums, columnSums, type SumsCore } from './column-sums.ts';
@@ -146,7 +147,7 @@ export async function loadKernel(core: Uint8Array): Promise<Kernel> {
   const { instance } = await WebAssembly.instantiate(bytes, {});
   const exports = instance.exports as unknown as Core & BatchCore & WeatherCore & SessionCore & ControlCore & HashCore & SumsCore;
   return {
-    sha256: Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join(''),
+    sha256: hex(digest),
     bytes,
     estimate: (input) => estimate(exports, input),
     match: (input) => matchDays(exports as unknown as FamilyCore, input),

@@ -1,6 +1,6 @@
+import { hex } from '../domain/hex.ts';
 import type { Hash } from '../domain/merkle.ts';
 import { type Check, difference } from './difference.ts';
-import { hex } from './log.ts';
 import type { CounterpartyPayload } from './payload.ts';
 
 /** Whether those who were settled, and the terms they were settled by, are those that were committed before the window. */

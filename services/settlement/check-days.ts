@@ -1,9 +1,9 @@
+import { hex } from '../domain/hex.ts';
 import { type Instant, iso, MINUTE } from '../domain/interval.ts';
 import type { Hash } from '../domain/merkle.ts';
 import { meterDayBytes } from '../domain/meter-day.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { type Check, short } from './difference.ts';
-import { hex } from './log.ts';
 import type { ParticipantPayload } from './payload.ts';
 import { knownAt, type Readings } from './readings.ts';
 import type { Recompute, Remeasured } from './recompute.ts';

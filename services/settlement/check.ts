@@ -1,4 +1,5 @@
 import { canonicalJson, type Json } from '../domain/canonical.ts';
+import { hex, unhex } from '../domain/hex.ts';
 import { iso } from '../domain/interval.ts';
 import { type Hash, merkleRoot, rootFromProof } from '../domain/merkle.ts';
 import type { CivilDay } from '../domain/zone.ts';
@@ -9,7 +10,7 @@ import { checkSettled } from './check-settled.ts';
 import type { Evidence, StatementFile } from './credential.ts';
 import { type Check, difference, short } from './difference.ts';
 import { lineBytes, lineOf } from './line-record.ts';
-import { chainFault, hex, unhex } from './log.ts';
+import { chainFault } from './log.ts';
 import { type CounterpartyPayload, type Measured, type ParticipantPayload, type Payload, readPayload } from './payload.ts';
 import { knownAt, type Readings } from './readings.ts';
 import type { Recompute, Remeasured } from './recompute.ts';

@@ -1,4 +1,5 @@
 import { canonicalJson } from '../domain/canonical.ts';
+import { hex } from '../domain/hex.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { Hash } from '../domain/merkle.ts';
 
@@ -36,9 +37,5 @@ export function chainFault(entries: readonly LogEntry[], hash: Hash): string | n
   }
   return null;
 }
-
-export const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-export const unhex = (text: string): Uint8Array =>
-  Uint8Array.from({ length: text.length >> 1 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
 
 const encoder = new TextEncoder();

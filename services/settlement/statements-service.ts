@@ -1,12 +1,12 @@
 import { CompactSign } from 'jose';
 import { canonicalJson, type Json } from '../domain/canonical.ts';
+import { hex } from '../domain/hex.ts';
 import { inclusionProof } from '../domain/merkle.ts';
 import type { SigningKey } from '../host/auth.ts';
 import { derivedId, sha256, sha256Hex } from '../host/ids.ts';
 import type { Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
 import { type Evidence, type StatementFile, signedBytes } from './credential.ts';
-import { hex } from './log.ts';
 import * as money from './money-store.ts';
 import type { Figures } from './run-rows.ts';
 import {

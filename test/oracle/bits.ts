@@ -1,3 +1,4 @@
+import { hex } from '../../services/domain/hex.ts';
 import { fill, type Readings } from '../../services/performance/batch.ts';
 import { loadKernel, MISSING } from '../../services/performance/kernel.ts';
 import { crowd } from './crowd.ts';
@@ -36,5 +37,5 @@ export async function bitsOf(core: Uint8Array, from: number, to: number): Promis
     at += part.length;
   }
   const digest = new Uint8Array(await globalThis.crypto.subtle.digest('SHA-256', all));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex(digest);
 }

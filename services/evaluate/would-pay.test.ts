@@ -2,14 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Json } from '../domain/canonical.ts';
 import { MINUTE } from '../domain/interval.ts';
-import { add, rational, subtract, ZERO } from '../domain/rational.ts';
+import { add, exact, type Rational, rational, subtract, sum, ZERO } from '../domain/rational.ts';
 import type { BaselineWh } from '../performance/estimate.ts';
 import { carried } from '../settlement/credit.ts';
+import type { Point, Slot } from '../settlement/point.ts';
 import { settle } from '../settlement/settle.ts';
 import { readPayTerms } from '../settlement/terms.ts';
 import type { Measured } from './measure.ts';
 import type { Occasion } from './occasions.ts';
-import { pointOf, pointsPayer } from './pay-points.ts';
+import { pointsPayer } from './pay-points.ts';
 import type { JudgedTerms } from './terms.ts';
 import { columnsPayer, type HomeTerms, payerOf } from './would-pay.ts';
 
@@ -92,6 +93,41 @@ const homeTermsOf = ({ homes, made }: { homes: number; made: readonly Cell[] }):
   optOuts: (o, h) => made[o * homes + h]!.optOuts,
 });
 
+/** A home and occasion as settlement sees it, an interval of the terms at a time; null without a baseline. Readings are of 30 minutes. */
+function pointOf(measured: Measured, { pay, sign }: JudgedTerms, homes: HomeTerms, o: number, home: number): Point | null {
+  const cell = o * measured.homes + home;
+  const made = measured.made[cell];
+  if (measured.status[cell] !== 'ok' || !made) return null;
+  const { start } = measured.occasions[o]!.event.window;
+  const [num, den] =
+    made.kind === 'exact' ? [made.numerators, made.denominator] : [made.wh.map((wh) => BigInt(Math.round(wh * 1e6))), 1_000_000n];
+  const slots = Array.from({ length: (WIDTH * 30) / pay.intervalMinutes }, (_, slot): Slot => {
+    const of = Array.from({ length: WIDTH }, (__, i) => i).filter(
+      (i) => i * 30 < (slot + 1) * pay.intervalMinutes && (i + 1) * 30 > slot * pay.intervalMinutes,
+    );
+    const share = rational(1n, BigInt(Math.max(1, 30 / pay.intervalMinutes)));
+    const metered = of.map((i) => measured.actual[cell * WIDTH + i]!);
+    const partOf = (wh: bigint, d: bigint): Rational => rational(wh * share.num, d * share.den);
+    const baseline = sum(of.map((i) => partOf(num[i]!, den)));
+    const settled = metered.every((wh) => !Number.isNaN(wh));
+    const apart = settled ? subtract(baseline, sum(metered.map((wh) => partOf(BigInt(wh), 1n)))) : null;
+    return {
+      ...{ startMs: start + slot * pay.intervalMinutes * MINUTE, supply: 'ENERGISED', quality: 1, unadjusted: null },
+      ...{ meteredWh: settled ? 0 : null, baseline: exact(baseline), baselineWh: null, deliveredWh: null },
+      delivered: apart && exact({ num: BigInt(sign) * apart.num, den: apart.den }),
+    };
+  });
+  const left = homes.optOuts(o, home);
+  return {
+    ...{ settlementPointId: String(home), connectionId: '', participantId: '', organisationId: '' },
+    ...{ role: 'CHOSEN', status: 'ok', flags: [], shard: 0, slots, committedW: homes.committed[home]! },
+    ...{ candidateDays: [], selectedDays: [], scoresWh: [], lowUsageRejected: [], excludedDays: [] },
+    ...{ adjustment: null, totals: null, missingIntervals: measured.missing[cell]!, unservedIntervals: 0 },
+    ...{ meterIds: [], meterDays: [], enrolmentId: '', readingsConsentId: '', billingConsentId: '' },
+    ...{ household: homes.household[home]!, ...(left > 0 && { optOuts: left }) },
+  };
+}
+
 const judged = (json: object, sign: 1 | -1 = 1): JudgedTerms => ({
   ...{ name: 'any', sign, quantity: 'import', noticeMinutes: 120, own: null },
   pay: readPayTerms({ settlementIntervalMinutes: 30, floorZero: true, waterfall: [], ...json } as Json),
@@ -124,6 +160,7 @@ test('columns and points pay the same micro-rupees under plain terms, whichever 
 
 const ratio = (num: number, den: number) => ({ num: String(num), den: String(den) });
 const anyTerms = fc.record({
+  settlementIntervalMinutes: fc.constantFrom(15, 30, 60),
   netting: fc.constantFrom('NET_INTERVAL', 'NET_EVENT', 'NET_CYCLE', 'NET_PORTFOLIO'),
   reconciliation: fc.constantFrom('RECONCILE_NONE', 'RECONCILE_PORTFOLIO'),
   floorZero: fc.boolean(),

@@ -10,42 +10,27 @@ import { startPostgres15 } from '../test/servers/postgres15.ts';
 /*
  * How much sooner are the shards of a run measured by two processes of performance than by one, on PostgreSQL 15 and a JetStream work
  * queue, and at what cost? The compute phase: from the first task offered to the last shard's row, nothing being settled meanwhile. CPU
- * seconds are the workers'. Medians of five runs each.
+ * seconds are the workers'. Medians of five runs each, one and two workers turn by turn.
  * Repeat: npm run bench -- workers
  */
 const SHARDS = 36;
 const POINTS = 200;
 const COUNTED = 5;
+/** Looking more often would be measured too. */
+const LOOK_MS = 40;
 
 export async function workersBench(print: (line: string) => void): Promise<Record<string, number>> {
   const root = mkdtempSync(join(tmpdir(), 'lachak-bench-'));
   const server = await startPostgres15();
+  const houses: House[] = [];
   try {
-    const measured = async (workers: number) => {
-      const world: Shards = { shards: SHARDS, points: POINTS, folder: join(root, String(workers)) };
-      const pool = await startPool(world, {
-        server: server.url,
-        faults: Array(workers).fill(''),
-        withNats: true,
-        settles: false,
-      });
-      try {
-        await tell(pool.host, world);
-        await hold(pool.host, world);
-        // As many runs as there are processes, so that each has measured as much before the one that counts.
-        for (let i = 0; i < workers; i++) await measure(pool, `warm-${i}`);
-        const runs: { wall: number; cpu: number }[] = [];
-        for (let i = 0; i < COUNTED; i++) {
-          const before = cpuSeconds(pool.pids());
-          const wall = await measure(pool, `counted-${i}`);
-          runs.push({ wall, cpu: cpuSeconds(pool.pids()) - before });
-        }
-        return { wall: median(runs.map((run) => run.wall)), cpu: median(runs.map((run) => run.cpu)) };
-      } finally {
-        await pool.stop();
-      }
-    };
-    const [one, two] = [await measured(1), await measured(2)];
+    for (const workers of [1, 2]) houses.push(await openHouse(workers, join(root, String(workers)), server.url));
+    // Turn by turn: what else the machine does meanwhile falls on both.
+    for (let i = 0; i < COUNTED; i++) for (const house of houses) house.runs.push(await counted(house.pool, `counted-${i}`));
+    const [one, two] = houses.map(({ runs }) => ({
+      wall: median(runs.map(({ wall }) => wall)),
+      cpu: median(runs.map(({ cpu }) => cpu)),
+    })) as [Took, Took];
     const speed = one.wall / two.wall;
     const cost = two.cpu / one.cpu;
     print(
@@ -55,9 +40,29 @@ export async function workersBench(print: (line: string) => void): Promise<Recor
     );
     return { speed, cpu: cost };
   } finally {
+    for (const { pool } of houses) await pool.stop();
     await server.stop();
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+type Took = { readonly wall: number; readonly cpu: number };
+type House = { readonly pool: Pool; readonly runs: Took[] };
+
+async function openHouse(workers: number, folder: string, server: string): Promise<House> {
+  const world: Shards = { shards: SHARDS, points: POINTS, folder };
+  const pool = await startPool(world, { server, faults: Array(workers).fill(''), withNats: true, settles: false });
+  await tell(pool.host, world);
+  await hold(pool.host, world);
+  // As many runs as there are processes, so that each has measured as much before the ones that count.
+  for (let i = 0; i < workers; i++) await measure(pool, `warm-${i}`);
+  return { pool, runs: [] };
+}
+
+async function counted(pool: Pool, runId: string): Promise<Took> {
+  const before = cpuSeconds(pool.pids());
+  const wall = await measure(pool, runId);
+  return { wall, cpu: cpuSeconds(pool.pids()) - before };
 }
 
 /** Wall seconds from the first task on the queue to the last shard's row. */
@@ -75,7 +80,7 @@ async function measure({ host, nats }: Pool, runId: string): Promise<number> {
   const until = async (holds: () => Promise<boolean>): Promise<void> => {
     while (!(await holds())) {
       if (performance.now() > giveUp) throw new Error(`${await shards()} of ${SHARDS} shards after five minutes`);
-      await pause(10);
+      await pause(LOOK_MS);
     }
   };
   await until(async () => (await offered()) > before);

@@ -126,9 +126,11 @@ export function remembering(zone: ZoneDays): ZoneDays {
   const days = new Map<Instant, CivilDay>();
   const next = new Map<CivilDay, CivilDay>();
   const kept = <K, V>(known: Map<K, V>, key: K, look: (key: K) => V): V => {
-    const found = known.get(key) ?? look(key);
-    known.set(key, found);
-    return found;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const answer = look(key);
+    known.set(key, answer);
+    return answer;
   };
   return {
     ...zone,

@@ -12,7 +12,7 @@ import {
   EventState,
 } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { Consent_Basis, Purpose } from '../../gen/lachak/v1/enrolment_pb.ts';
-import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
+import { type MeterDay, MeterDaySchema, Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { Registry } from '../../gen/lachak/v1/registry_pb.ts';
 import { Direction, IntervalSchema, Register } from '../../gen/lachak/v1/types_pb.ts';
 import { DAY, HOUR } from '../../services/domain/interval.ts';
@@ -139,7 +139,7 @@ export function upstreamOf(world: Shards, tiles: ReturnType<typeof writeTiles>):
           tiles: tiles.filter(({ shard, day }) => shards.includes(shard) && days.includes(day)),
         }),
         getMeterDays: async ({ names }: { names: { meterId: string; day: string }[] }) => ({
-          meterDays: names.map((name) => ({ ...name, digest: 'd'.repeat(64), handOff: 'file', signer: 'mdm' })),
+          meterDays: names.map(({ meterId, day }) => meterDayOf(meterId, day)),
         }),
         getSupply: async () => ({ spans: [] }),
       } as never),
@@ -154,6 +154,16 @@ export function upstreamOf(world: Shards, tiles: ReturnType<typeof writeTiles>):
     ]),
     still('gateway'),
   ];
+}
+
+/** Messages made once: what a run costs is not to be what a test spends on making them again. */
+const meterDays = new Map<string, MeterDay>();
+function meterDayOf(meterId: string, day: string): MeterDay {
+  const name = `${meterId}/${day}`;
+  const found =
+    meterDays.get(name) ?? create(MeterDaySchema, { meterId, day, digest: 'd'.repeat(64), handOff: 'file', signer: 'mdm' });
+  meterDays.set(name, found);
+  return found;
 }
 
 /** What registry and enrolment have said about every home. */

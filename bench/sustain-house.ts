@@ -36,6 +36,8 @@ const host = await startHost({
     ...{ folder, databaseUrl, influxUrl },
     nats: { ...defaults.nats, url: natsUrl },
     gateway: { ...defaults.gateway, port: 0 },
+    // Full within two minutes at this pace: what grows after that is no cache.
+    metering: { cacheMegabytes: 64 },
   },
   rooms: [registry, metering],
   log: pino({ level: 'warn' }, pino.destination(2)),

@@ -124,11 +124,11 @@ function told(
 ): Record<string, number> {
   const at = (share: number): number => lags.toSorted((a, b) => a - b)[Math.floor(share * (lags.length - 1))]!;
   const [rate, room] = [stored / seconds, stored / (busyMs / 1000)];
-  const [first, last] = [memory[Math.min(5, memory.length - 1)]!, memory.at(-1)!];
+  const [first, last] = [memory[Math.min(11, memory.length - 1)]!, memory.at(-1)!];
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}, load ${loadavg()[0]!.toFixed(1)}`;
   print(
     `sustain: ${stored} readings in ${(seconds / 60).toFixed(1)} min: ${Math.round(rate)}/s (goal ≥ ${RATE}); lag p50 ${Math.round(at(0.5))} ms, ` +
-      `p99 ${Math.round(at(0.99))}, most ${Math.round(at(1))}; memory after a minute and at the end: RSS ${first.rss} → ${last.rss} MB, ` +
+      `p99 ${Math.round(at(0.99))}, most ${Math.round(at(1))}; memory after two minutes and at the end: RSS ${first.rss} → ${last.rss} MB, ` +
       `heap ${first.heap} → ${last.heap} MB`,
   );
   print(

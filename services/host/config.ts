@@ -71,6 +71,8 @@ export type Config = {
      */
     readonly heldSeconds: number;
   };
+  /** What metering keeps of the tiles it has read, MiB of their files; the rest is read again when it is asked for. */
+  readonly metering: { readonly cacheMegabytes: number };
   readonly metrics: {
     /** host:port where this process serves GET /metrics; empty = only the gateway does, on its own port. */
     readonly address: string;
@@ -116,6 +118,7 @@ export const defaults: Config = {
   tokens: { keys: '' },
   nats: { url: '', credentials: '', replicas: 1, patienceSeconds: 10 },
   tasks: { heldSeconds: 15 },
+  metering: { cacheMegabytes: 256 },
   metrics: { address: '', tokenFile: '' },
   traces: { endpoint: '', percent: 100 },
   log: { level: 'info' },

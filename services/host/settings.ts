@@ -151,6 +151,12 @@ export const settings: readonly Setting[] = [
     says: "after how long without a sign of life an instance's task goes to another",
   },
   {
+    key: 'metering.cacheMegabytes',
+    read: (value) => whole(value, 0, 65_536),
+    allowed: 'a whole number from 0 to 65536',
+    says: 'how much of the tiles it has read metering keeps in memory, MiB',
+  },
+  {
     key: 'metrics.address',
     read: hostPort,
     allowed: 'host:port, or empty: only the gateway, at /metrics',

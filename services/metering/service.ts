@@ -17,6 +17,7 @@ import { supplyHandlers } from './supply-service.ts';
 import { followTelemetry } from './telemetry-service.ts';
 
 const TYPICAL_DAYS = 5;
+const MIB = 1024 * 1024;
 /** Every day that readings can be of. */
 const ALL_TIME = { start: 0, end: Date.UTC(9000, 0, 1) };
 
@@ -25,7 +26,7 @@ export const room: RoomMaker = {
   migrations: new URL('./migrations/', import.meta.url),
   make: (deps) => {
     const tally = openTally(deps.metrics);
-    const files = tileFiles(deps.folder);
+    const files = tileFiles(deps.folder, deps.config.metering.cacheMegabytes * MIB);
     const { influxUrl: url, influxPasswordFile: passwordFile } = deps.config;
     const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
     const readings = influx ? recordedStore(deps.folder, files, influx, deps.log) : tileStore(deps.folder, files);

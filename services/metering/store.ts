@@ -161,9 +161,8 @@ export type TileFiles = {
   sweep(database: Database): Promise<number>;
 };
 
-const CACHE_BYTES = 256 * 1024 * 1024;
-
-export function tileFiles(folder: string): TileFiles {
+/** Tiles below `folder`; of those read, files of `cacheBytes` in all are kept decoded. */
+export function tileFiles(folder: string, cacheBytes: number): TileFiles {
   const kept = new Map<string, { tile: Tile; bytes: number }>();
   let size = 0;
   return {
@@ -196,7 +195,7 @@ export function tileFiles(folder: string): TileFiles {
       kept.set(path, { tile, bytes: bytes.length });
       size += bytes.length;
       for (const [oldest, { bytes: freed }] of kept) {
-        if (size <= CACHE_BYTES) break;
+        if (size <= cacheBytes) break;
         kept.delete(oldest);
         size -= freed;
       }

@@ -5,13 +5,14 @@ import type { PointResult } from '../../gen/lachak/v1/performance_pb.ts';
 import { grouped } from '../domain/grouped.ts';
 import { MINUTE } from '../domain/interval.ts';
 import { killPoint } from '../host/faults.ts';
+import { madeOnce } from '../host/made-once.ts';
 import type { Deps } from '../host/room.ts';
 import { coreBytes } from './core-file.ts';
 import { type CurveSums, curveOf, sumCurves } from './curves.ts';
 import { runDays } from './day-matching.ts';
 import { keepOnce } from './durable-file.ts';
 import { gatherShard } from './gather-service.ts';
-import { type Kernel, loadKernel } from './kernel.ts';
+import { loadKernel } from './kernel.ts';
 import * as links from './links-store.ts';
 import { columnsOf, remarks } from './measure.ts';
 import { encodeResults, writeResults } from './result-file.ts';
@@ -23,7 +24,12 @@ export type RunWork = { stir(): void; stop(): Promise<void> };
 /** Runs are measured shard by shard: the instance with the duty opens and closes them, any instance does their shards. */
 export function runWork({ clock, database, facts, work, connect, log, config, folder }: Deps): RunWork {
   const sources = { dispatch: connect(Dispatch), metering: connect(Metering), database, tiles: join(config.folder, 'metering') };
-  let kernel: Promise<Kernel> | null = null;
+  // Every core that ever measured a run is kept: statements name it by its SHA-256.
+  const openCore = madeOnce(async () => {
+    const core = await loadKernel(coreBytes());
+    await keepOnce(join(folder, 'cores', `${core.sha256}.wasm`), core.bytes);
+    return core;
+  });
   let stopping = false;
   let working: Promise<void> = Promise.resolve();
 
@@ -111,15 +117,6 @@ export function runWork({ clock, database, facts, work, connect, log, config, fo
         body: { case: 'performanceMeasured', value: { $typeName: 'lachak.v1.PerformanceMeasured', ...value } },
       });
     });
-  }
-
-  /** Every core that ever measured a run is kept: statements name it by its SHA-256. */
-  function openCore(): Promise<Kernel> {
-    kernel ??= loadKernel(coreBytes()).then(async (loaded) => {
-      await keepOnce(join(folder, 'cores', `${loaded.sha256}.wasm`), loaded.bytes);
-      return loaded;
-    });
-    return kernel;
   }
 
   return {

@@ -5,6 +5,7 @@ import { conflict, invalid, notFound } from '../domain/outcome.ts';
 import { type SigningKey, signingKeys } from '../host/auth.ts';
 import { once } from '../host/command.ts';
 import { sha256 } from '../host/ids.ts';
+import { madeOnce } from '../host/made-once.ts';
 import { bind, type Caller, type Deps, type Room, type RoomMaker } from '../host/room.ts';
 import { scopeOf } from '../host/scope.ts';
 import { billCsv, readCycle } from './billing.ts';
@@ -21,8 +22,7 @@ export const room: RoomMaker = { name: 'settlement', migrations: new URL('./migr
 
 function make(deps: Deps): Room {
   const { clock, database, facts, config } = deps;
-  let opened: Promise<SigningKey> | null = null;
-  const key = () => (opened ??= signingKeys(config.folder));
+  const key = madeOnce(() => signingKeys(config.folder));
   const work = runWork(deps, key);
   let stopping = false;
   let working: Promise<void> = Promise.resolve();

@@ -10,7 +10,9 @@ import { Register } from '../../gen/lachak/v1/types_pb.ts';
 import { MISSING } from '../../services/domain/tile.ts';
 import { type TestHost, testHost } from '../../services/host/testing.ts';
 import { room as metering } from '../../services/metering/service.ts';
+import { coreBytes } from '../../services/performance/core-file.ts';
 import { writeDurably } from '../../services/performance/durable-file.ts';
+import { CUT_OFF, embedded, outcome, type Shards, settled } from './shards.ts';
 
 // The disk under the tiles, and under result files, is a small one of its own that a test fills up: who delivers reads which folder it
 // is and what to do; what was acknowledged stays; no half file is left or believed; with room again it goes on, untouched.
@@ -121,4 +123,50 @@ describe.runIf(process.getuid?.() === 0)('a full disk', () => {
     await writeDurably(path, bytes);
     expect(readFileSync(path).equals(bytes)).toBe(true);
   });
+});
+
+describe.runIf(process.getuid?.() === 0)('a settlement run on a full disk', () => {
+  const root = mkdtempSync(join(tmpdir(), 'lachak-full-run-'));
+  const world = (name: string): Shards => ({ shards: 12, points: 4, folder: join(root, name) });
+  const closing: (() => unknown)[] = [];
+  afterAll(async () => {
+    for (const close of closing.reverse()) await close();
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  let expected: unknown;
+  beforeAll(async () => {
+    const calm = await embedded(world('calm'));
+    closing.push(() => calm.stop());
+    expected = await settled(calm, world('calm'));
+  });
+
+  test.each([
+    ['not even for the core', 'none', 0],
+    ['for the core and some of twelve shards', 'some', coreBytes().length + 48 * 1024],
+  ])(
+    'with room %s: says which disk, keeps what it has measured, and ends like any other when there is room',
+    async (_, name, leaving) => {
+      const shards = world(name);
+      const place = join(shards.folder, 'performance');
+      const disk = smallDisk(place);
+      closing.push(() => disk.unmount());
+      const host = await embedded(shards);
+      closing.push(() => host.stop());
+      disk.fill(leaving);
+      expect(await settled(host, shards)).not.toEqual(expected);
+      const database = await host.database('performance');
+      const measured = await database.query<{ path: string }>('select path from run_shard order by path');
+      if (leaving > 0) expect(measured.length).toBeGreaterThan(0);
+      expect(measured.length).toBeLessThan(leaving > 0 ? shards.shards : 1);
+      const [run] = await database.query<{ error: string }>('select error from run where measured_at_ms is null');
+      expect(run?.error).toMatch(new RegExp(`the disk under ${place}\\S* is full .*make room there`));
+      expect(disk.files().filter((path) => path.startsWith('results/'))).toEqual(measured.map(({ path }) => path));
+
+      disk.empty();
+      await host.advanceTo(CUT_OFF + 2 * 60_000);
+      await host.settled();
+      expect(await outcome(host)).toEqual(expected);
+    },
+  );
 });

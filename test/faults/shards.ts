@@ -19,7 +19,9 @@ import { DAY, HOUR } from '../../services/domain/interval.ts';
 import { emptyColumns, encodeBase } from '../../services/domain/tile.ts';
 import { sha256 } from '../../services/host/ids.ts';
 import { bind, type RoomMaker } from '../../services/host/room.ts';
-import type { TestHost } from '../../services/host/testing.ts';
+import { type TestHost, testHost } from '../../services/host/testing.ts';
+import { room as performance } from '../../services/performance/service.ts';
+import { room as settlement } from '../../services/settlement/service.ts';
 
 /** An event of many shards, as the rooms upstream of performance hold it in memory: tiles on disk, cohort and links told as facts. */
 export type Shards = { readonly shards: number; readonly points: number; readonly folder: string };
@@ -245,4 +247,22 @@ export async function outcome(host: TestHost): Promise<unknown> {
     ),
     credits: await settlement.query('select count(*)::int as keys, sum(credited_wh)::text as wh from credit'),
   };
+}
+
+/** Everything in one process, on the embedded PostgreSQL. */
+export function embedded(world: Shards): Promise<TestHost> {
+  const upstream = upstreamOf(world, writeTiles(world));
+  const [gateway] = upstream.splice(-1);
+  const rooms = [...upstream, performance, settlement, gateway!];
+  return testHost({ rooms, folder: world.folder, clock: { start: TOLD } });
+}
+
+/** Told, held, and measured and settled as far as that goes at the cut-off. */
+export async function settled(host: TestHost, world: Shards): Promise<unknown> {
+  await tell(host, world);
+  await host.settled();
+  await hold(host, world);
+  await host.advanceTo(CUT_OFF);
+  await host.settled();
+  return outcome(host);
 }

@@ -2,11 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type TestHost, testHost } from '../../services/host/testing.ts';
-import { room as performance } from '../../services/performance/service.ts';
-import { room as settlement } from '../../services/settlement/service.ts';
 import { type Postgres15, startPostgres15 } from '../servers/postgres15.ts';
-import { CUT_OFF, hold, outcome, type Shards, TOLD, tell, upstreamOf, writeTiles } from './shards.ts';
+import { embedded, type Shards, settled } from './shards.ts';
 import { startPool } from './worker-pool.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'lachak-workers-'));
@@ -25,23 +22,6 @@ afterAll(async () => {
 });
 
 const world = (name: string): Shards => ({ shards: 12, points: 4, folder: join(root, name.replaceAll(/\W+/g, '-')) });
-
-/** Everything in one process, on the embedded PostgreSQL. */
-async function embedded(shards: Shards): Promise<TestHost> {
-  const upstream = upstreamOf(shards, writeTiles(shards));
-  const [gateway] = upstream.splice(-1);
-  const rooms = [...upstream, performance, settlement, gateway!];
-  return testHost({ rooms, folder: shards.folder, clock: { start: TOLD } });
-}
-
-async function settled(host: TestHost, shards: Shards): Promise<unknown> {
-  await tell(host, shards);
-  await host.settled();
-  await hold(host, shards);
-  await host.advanceTo(CUT_OFF);
-  await host.settled();
-  return outcome(host);
-}
 
 describe('a run of twelve shards, measured by workers', () => {
   test('comes out of one process as expected', () => {

@@ -16,7 +16,8 @@ PostgreSQL from 15 on can take back what another gave: this is also the way from
 version. It holds the keys of persons and of statements: keep it as you keep those, and no longer than a person
 who was erased since may come back with it.
 
-With InfluxDB as the record of readings, back that up too (influxd backup -portable), after this: nothing in it is ever overwritten.
+With InfluxDB as the record of readings, back that up too, after this, with the command it ends with: nothing in it is ever overwritten,
+and what is in it beyond this backup does no harm. lachak restore then needs no tiles: they are pulled from the record again.
 
   --like EARLIER   files that are the same as in this earlier backup take no room again (second names; same disk)
   --folder DIR     whose state; with servers of its own also --database-url or --config, as for the start
@@ -25,6 +26,12 @@ With InfluxDB as the record of readings, back that up too (influxd backup -porta
 lachak restore --help says the way back.
 
 `;
+
+/** InfluxDB's own command, at the port its backups have unless its bind-address says otherwise. */
+function recordBackup(url: string, target: string): string {
+  const { hostname, pathname } = new URL(url);
+  return `influxd backup -portable -host ${hostname}:8088 -db ${pathname.slice(1)} ${target}.influx`;
+}
 
 /** `lachak backup`. */
 export async function backupCommand(
@@ -67,12 +74,11 @@ export async function backupCommand(
     say,
   });
   say(`backup      ${target}, as of ${manifest.oneInstant ? 'one instant' : 'one instant a room, followers first'}`);
-  if (missing.length === 0) return EXIT.done;
+  const recorded = config.influxUrl !== '' && rooms.includes('metering');
   const lost = `${missing.length} files that rows name are not in ${config.folder}, the first ${missing[0]}`;
-  if (config.influxUrl !== '') {
-    say(`note        ${lost}: InfluxDB is their record, back it up too`);
-    return EXIT.done;
-  }
+  if (recorded && missing.length > 0) say(`note        ${lost}: the record has them`);
+  if (recorded) say(`next        back up InfluxDB, the record of readings: ${recordBackup(config.influxUrl, target)}`);
+  if (recorded || missing.length === 0) return EXIT.done;
   process.stderr.write(`lachak backup: ${lost}: they are not in the backup either (lachak readings check)\n`);
   return EXIT.no;
 }

@@ -60,6 +60,8 @@ export async function restoreCommand(argv: readonly string[], loadRoster: () => 
     log: openLog({ log: { level: 'warn' } }),
     say,
   });
+  if (config.influxUrl !== '')
+    say('record      put InfluxDB back from its own backup (influxd restore -portable) before the start, unless it lost nothing');
   say('restored    start it again; lachak facts shows the rooms catch up, and which of them stand still');
   return EXIT.done;
 }

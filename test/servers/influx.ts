@@ -1,8 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** A real InfluxDB 1.x on loopback, in a folder of its own, with an administrator that only this folder knows. */
 export type InfluxServer = {
@@ -20,6 +21,9 @@ export type InfluxServer = {
   thaw(): void;
   /** Starts it again on the same port and files. */
   restart(): Promise<void>;
+  /** Its own backup of `database` into a folder, while it runs; and back from one, where there is no such database yet. */
+  backup(database: string, folder: string): Promise<void>;
+  restore(database: string, folder: string): Promise<void>;
   /** Ends it and removes its folder. */
   stop(): Promise<void>;
 };
@@ -94,6 +98,10 @@ export async function startInflux(): Promise<InfluxServer> {
       await end('SIGKILL');
       await start();
     },
+    backup: async (database, to) =>
+      void (await promisify(execFile)(program, ['backup', '-portable', '-host', `127.0.0.1:${backup}`, '-db', database, to])),
+    restore: async (database, from) =>
+      void (await promisify(execFile)(program, ['restore', '-portable', '-host', `127.0.0.1:${backup}`, '-db', database, from])),
     stop: async () => {
       running?.kill('SIGCONT'); // a frozen one would never hear the end
       await end('SIGKILL');

@@ -25,7 +25,7 @@ export async function evaluateBench(print: (line: string) => void): Promise<Reco
   const series = Array.from({ length: HOMES }, (_, h) => homeOf(h, zone.startOf('2026-01-01')));
   const span = spanOf(series, hours, zone)!;
   const days = placebos(series, {
-    ...{ zone, hours, noticeMinutes: 120, holidays: new Set(), eventDays: new Set(), everyDay: false },
+    ...{ zone, hours, noticeMinutes: 120, holidays: new Set(), called: new Map(), everyDay: false },
     ...{ from: zone.plus(span.first, 28), to: span.last },
   });
   const calendar = { zone, holidays: new Set<string>(), excluded: new Map<string, string>() };

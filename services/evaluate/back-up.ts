@@ -2,7 +2,7 @@ import { type Interval, MINUTE } from '../domain/interval.ts';
 import { MISSING } from '../performance/kernel.ts';
 import { indexAt, type LoadSeries, whAt } from '../performance/load-series.ts';
 import type { Occasion } from './occasions.ts';
-import { type Signal, wholePercent } from './signals.ts';
+import { askedAt, type Signal, wholePercent } from './signals.ts';
 
 /** Mean load at those hours on quiet days below this, W: too little to see it fall to nothing. */
 const LEAST_W = 100;
@@ -28,7 +28,8 @@ export function backUpSignals(
 ): Signal[] {
   const seen = series.map((one) =>
     events.map(({ event }, o) => {
-      const hours = quiet.around[o]!.map((place) => quiet.occasions[place]!.event.window);
+      const own = quiet.around[o]!.map((place) => quiet.occasions[place]!).filter(({ called }) => !called?.has(one.meterId));
+      const hours = own.map((quietDay) => quietDay.event.window);
       const usual = meanW(one, hours);
       if (usual === null || usual < LEAST_W) return null;
       const step = stepsToNothing(one, event.window, usual);
@@ -40,7 +41,7 @@ export function backUpSignals(
     return steps.length >= OUTAGE.homes && steps.filter(Boolean).length >= OUTAGE.share * steps.length;
   });
   return series.flatMap((one, h) => {
-    const asked = seen[h]!.flatMap((found, o) => (found && !outage[o] ? [{ ...found, o }] : []));
+    const asked = askedAt(events, one.meterId).flatMap((o) => (seen[h]![o] && !outage[o] ? [{ ...seen[h]![o], o }] : []));
     const stepped = asked.filter(({ step }) => step);
     const idle = asked.flatMap((found) => found.quiet);
     const share = stepped.length / Math.max(1, asked.length);

@@ -81,7 +81,38 @@ describe('lachak evaluate', () => {
     expect(said).toContain('Paid for nothing under each of the terms');
   });
 
+  test('events that asked some homes, and nights: the others are no part of them', async () => {
+    const at = (day: number, minutes: number) => iso(START + day * 48 * HALF_HOUR + minutes * 60_000);
+    const nights = [36, 43, 50].map((day) => `N${day},${at(day, 22 * 60)},${at(day, 26 * 60)}`);
+    const events = put('events.csv', `event_id,start,end\n${nights.join('\n')}\n`);
+    const json = join(folder, 'nights.json');
+    const call = [
+      '--readings',
+      readings,
+      '--event-days',
+      events,
+      '--window',
+      '22:00-02:00',
+      '--methods',
+      '10of10',
+      '--json',
+      json,
+    ];
+    said = '';
+    expect(await evaluateCommand([...call, '--participants', put('who.csv', 'meter_id\nB\nELSEWHERE\n')])).toBe(0);
+    const { format, participants, methods, assumptions } = JSON.parse(readFileSync(json, 'utf8'));
+    expect([format, participants]).toEqual([2, { asked: 1, heldOut: 0, notAsked: 1 }]);
+    expect(methods[0].events.map(({ event, homes }: { event: string; homes: number }) => [event, homes])).toEqual([
+      ['N36', 1],
+      ['N43', 1],
+      ['N50', 1],
+    ]);
+    expect(said).toContain('3 past events that asked 1 of them');
+    expect(assumptions).toContain('1 of 2 participants of past events have no readings here, and are in no figure.');
+  });
+
   test.each([
+    [() => ['--readings', readings, '--participants', readings], 'give the events with --event-days'],
     [() => [], '--readings FILE is missing'],
     [() => ['--readings', join(folder, 'none.csv')], 'there is no such file'],
     [() => ['--readings', put('empty.csv', HEAD)], 'there is no reading'],

@@ -21,12 +21,15 @@ happened (placebos): bias, spread and false credit, for single homes and portfol
   --readings FILE     CSV, plain or gzip: meter_id,interval_start,import_wh,export_wh[,…]; may be given several times
   --temperature FILE  CSV: interval_start,temp_c (or temp_f); default: temperature.csv[.gz] beside the readings
   --window 18:00-21:00
-                      the hours of the day an event would have
+                      the hours of the day an event would have; 22:00-02:00 crosses midnight
   --methods A,B,…     default: twelve that differ in kind; --methods list names all; \`${OWN}\` is the baseline that the terms name
   --from DAY --to DAY placebo days from and to; default: 28 days after the first reading, and the last day
   --days working|all  default: working
-  --event-days FILE   days of any programme, never a placebo and never a reference day: one a line, or CSV with start,end[,event_id,kind];
-                      events with start and end are also measured, and paid, by every method
+  --event-days FILE   days of any programme, never a placebo and never a reference day of those who were asked: one a line, or CSV with
+                      start,end[,event_id,kind]; events with start and end are also measured, and paid, by every method
+  --participants FILE whom those events asked, CSV: meter_id[,event_id][,role]; without event_id of every event; role is asked, opted_out or
+                      held_out. Or columns participants, opted_out, held_out in --event-days, meters apart by ;
+                      (default: every event asked all homes)
   --opt-outs FILE     CSV: event_id,meter_id, a line for each home that left an event of --event-days
   --holidays FILE     one day a line
   --meters FILE       CSV: meter_id and any of a category, sanctioned_load_w, committed_w, kind (HOUSEHOLD, BUSINESS, CPO; else taken for
@@ -57,6 +60,7 @@ export async function evaluateCommand(argv: readonly string[]): Promise<number> 
     'to',
     'days',
     'event-days',
+    'participants',
     'opt-outs',
     'holidays',
     'meters',

@@ -7,6 +7,7 @@ import { htmlReport } from './html.ts';
 import { readCategories, readDayList, readEvents } from './lists.ts';
 import { candidatesOf, methodNames, USUAL } from './methods.ts';
 import { eventOf, type Occasion, placebos, readHours, windowOn } from './occasions.ts';
+import { EVERYBODY } from './participants.ts';
 import { terminalReport } from './terminal.ts';
 import { presetTerms } from './terms.ts';
 import { DAYS, estimate, FIRST, HOURS, home, inWindow, named, question, steady, zone } from './testing.ts';
@@ -87,7 +88,7 @@ describe('homes whose answer is known', () => {
       ['asked', 0.25, 1500],
       ['left alone', 0, 0],
     ]);
-    expect(method.events).toEqual([{ event: 'E1', day, sort: 'High', wh: 1500, micros: 11_000_000 }]);
+    expect(method.events).toEqual([{ event: 'E1', day, sort: 'High', homes: 2, wh: 1500, micros: 11_000_000 }]);
     expect(method.all.falseWh).toBe(0);
     expect(method.ofEventPay.energy!.value).toBe(0);
   });
@@ -181,9 +182,9 @@ describe('days', () => {
   const series = [home('A', (day, slot) => (inWindow(slot) ? 5000 - 10 * day : 100 + day))];
 
   test('the event-like tenth has the highest load outside the window; event days are never among them', () => {
-    const eventDays = new Set(['2026-05-20']);
+    const called = new Map([['2026-05-20', [EVERYBODY]]]);
     const days = placebos(series, {
-      ...{ zone, hours: HOURS, noticeMinutes: 120, holidays: new Set(['2026-05-21']), eventDays, everyDay: false },
+      ...{ zone, hours: HOURS, noticeMinutes: 120, holidays: new Set(['2026-05-21']), called, everyDay: false },
       ...{ from: '2026-05-04', to: '2026-05-22' },
     });
     expect(days.map(({ day }) => day)).not.toContain('2026-05-20');

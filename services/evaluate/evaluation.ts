@@ -6,13 +6,14 @@ import { type Figures, figuresOf } from './figures.ts';
 import { measure } from './measure.ts';
 import type { Candidate } from './methods.ts';
 import type { Occasion } from './occasions.ts';
+import { type HomeTerms, NOBODY_LEFT } from './paid.ts';
 import { meanLoad, type PartName, partsOf } from './parts.ts';
-import { type EventPay, eventPay, type OfEventPay, ofEventPay, type Response, responsesOf } from './past-events.ts';
+import { cohortsOf, type EventPay, eventPay, type OfEventPay, ofEventPay, type Response, responsesOf } from './past-events.ts';
 import { type PortfolioSize, portfolioDraws, portfolioSize } from './portfolios.ts';
 import { type Verdict, verdicts } from './recommend.ts';
 import { type Suspicions, suspicionsOf } from './suspicions.ts';
 import type { JudgedTerms } from './terms.ts';
-import { type HomeTerms, isPlain, NOBODY_LEFT, payerOf } from './would-pay.ts';
+import { isPlain, payerOf } from './would-pay.ts';
 
 export type Question = {
   readonly series: readonly LoadSeries[];
@@ -53,7 +54,7 @@ export type MethodReport = {
   readonly parts: Readonly<Record<PartName, readonly Part[]>>;
   readonly portfolios: readonly PortfolioSize[];
   readonly responses: readonly Response[];
-  /** What it would have paid for each real event, all homes as one portfolio. */
+  /** What it would have paid for each real event, the asked as one portfolio. */
   readonly events: readonly EventPay[];
   readonly ofEventPay: OfEventPay;
   /** Under each of the terms, the first ones first. */
@@ -64,6 +65,8 @@ export type Evaluation = {
   readonly homes: number;
   readonly placebos: { readonly first: string; readonly last: string; readonly ordinary: number; readonly eventLike: number };
   readonly events: number;
+  /** Homes that were asked to at least one of the events, held out of one, or neither. */
+  readonly participants: { readonly asked: number; readonly heldOut: number; readonly notAsked: number };
   readonly seed: number;
   /** By name, what methods are recommended under first. */
   readonly terms: readonly string[];
@@ -83,6 +86,9 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
   const parts = partsOf(loads, categories, placebos, calendar.zone);
   const draws = portfolioDraws(homes.length, placebos.length, seed);
   const { idle, asked } = homeTermsOf(question, loads);
+  const ids = series.map(({ meterId }) => meterId);
+  const [cohorts, everybody] = [cohortsOf({ occasions: events }, ids), cohortsOf({ occasions: placebos }, ids)];
+  const everIn = (part: 'asked' | 'held_out') => new Set(cohorts.flatMap((cohort) => cohort[part])).size;
   const exactly = !question.terms.every((one) => isPlain(one, series[0]?.minutes ?? 30));
   let suspicions: Suspicions | null = null;
   const found = candidates.map((candidate, i) => {
@@ -96,9 +102,10 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
       ...{ onQuiet: payerOf(quiet, one, idle), onEvents: payerOf(real, one, asked) },
     }));
     const under = payers.map(({ name, sign, onQuiet, onEvents }): UnderTerms => {
-      const [nothing, paid] = [eventPay(quiet, onQuiet), eventPay(real, onEvents)];
+      const idle = { measured: quiet, cohorts: everybody, paid: eventPay(quiet, everybody, onQuiet) };
+      const there = { measured: real, cohorts, paid: eventPay(real, cohorts, onEvents) };
       const figures = figuresOf(quiet, days, homes, onQuiet, sign, seed);
-      return { terms: name, figures, events: paid, ofEventPay: ofEventPay(quiet, nothing, real, paid, seed) };
+      return { terms: name, figures, events: there.paid, ofEventPay: ofEventPay(idle, there, seed) };
     });
     const { onQuiet: payer, onEvents } = payers[0]!;
     const figures = (among: readonly number[], who: readonly number[]) => figuresOf(quiet, among, who, payer, terms.sign, seed);
@@ -110,7 +117,7 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
       ...{ events: first!.events, ofEventPay: first!.ofEventPay },
       parts: { days: ofDays('days'), season: ofDays('season'), size: ofHomes('size'), category: ofHomes('category') },
       portfolios: draws.map((one) => portfolioSize(quiet, one, payer)),
-      responses: responsesOf({ real, quiet: hours, payer: onEvents, sign: terms.sign }, categories, seed),
+      responses: responsesOf({ real, quiet: hours, cohorts, payer: onEvents, sign: terms.sign }, categories, seed),
     };
   });
   const judged = verdicts(found.map(({ name, all }) => ({ name, figures: all })));
@@ -120,6 +127,10 @@ export function evaluate(question: Question, estimate: Estimator, told: (method:
       ...{ first: placebos[0]?.day ?? '', last: placebos.at(-1)?.day ?? '' },
       ordinary: placebos.filter(({ kind }) => kind === 'ordinary').length,
       eventLike: placebos.filter(({ kind }) => kind === 'event_like').length,
+    },
+    participants: {
+      ...{ asked: everIn('asked'), heldOut: everIn('held_out') },
+      notAsked: homes.length - new Set(cohorts.flatMap(({ asked: at, held_out }) => [...at, ...held_out])).size,
     },
     ...{ events: events.length, seed, terms: question.terms.map(({ name }) => name), sign: terms.sign },
     assumptions: assumptionsOf(question),

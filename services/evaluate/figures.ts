@@ -1,12 +1,12 @@
 import { quantile, type Ranged, ratioOverDays } from './chance.ts';
-import { ADJUSTED, type Measured } from './measure.ts';
-import type { Paid, Payer } from './would-pay.ts';
+import { ADJUSTED, energies, isHomes, type Measured } from './measure.ts';
+import type { Paid, Payer } from './paid.ts';
 
 /** How well a method knew what homes would have taken, and what it would have paid them. Shares are of metered load. */
 export type Figures = {
   readonly homes: number;
   readonly days: number;
-  /** Homes × days, and those of them with a baseline. */
+  /** Homes × days, less those on which a home was called; and those of them with a baseline. */
   readonly homeDays: number;
   readonly measured: number;
   /** measured ÷ homeDays; null of none. */
@@ -55,7 +55,7 @@ export function figuresOf(
   const loads = sums.map((day) => day.load);
   const share = (wh: number) => (loadWh > 0 ? wh / loadWh : null);
   const [count, adjusted] = [total((day) => day.measured), total((day) => day.adjusted)];
-  const homeDays = days.length * homes.length;
+  const homeDays = total((day) => day.homes);
   const lost: Record<string, number> = {};
   for (const day of sums) for (const word of day.lost) lost[word] = (lost[word] ?? 0) + 1;
   const errors = homeErrors(measured, days, homes);
@@ -95,6 +95,7 @@ export function figuresOf(
 }
 
 type DaySums = {
+  homes: number;
   measured: number;
   incomplete: number;
   adjusted: number;
@@ -113,37 +114,43 @@ type DaySums = {
 function daySums(measured: Measured, o: number, homes: readonly number[], sign: 1 | -1): DaySums {
   const { width, baseline, actual, status, adjusted, missing } = measured;
   const day: DaySums = {
-    ...{ measured: 0, incomplete: 0, adjusted: 0, capped: 0, lost: [], load: 0, error: 0, clamped: 0 },
+    ...{ homes: 0, measured: 0, incomplete: 0, adjusted: 0, capped: 0, lost: [], load: 0, error: 0, clamped: 0 },
     ...{ squares: 0, intervals: 0, sumSquares: 0, sumIntervals: 0 },
   };
-  const together = new Float64Array(width);
-  const read = new Uint32Array(width);
+  const parts = measured.partsOf[o]!;
+  const together = new Float64Array(parts.length * width);
+  const read = new Uint32Array(parts.length * width);
   for (const h of homes) {
-    const cell = o * measured.homes + h;
-    if (missing[cell]! > 0) day.incomplete++;
-    if (status[cell] !== 'ok') {
-      day.lost.push(status[cell]!);
-      continue;
+    if (!isHomes(measured, o, h)) continue;
+    day.homes++;
+    let [gaps, known] = [0, 0];
+    for (let k = 0; k < parts.length; k++) {
+      const cell = parts[k]! * measured.homes + h;
+      gaps += missing[cell]!;
+      if (status[cell] !== 'ok') continue;
+      known++;
+      if (adjusted[cell] !== ADJUSTED.none) day.adjusted++;
+      if (adjusted[cell]! > ADJUSTED.free) day.capped++;
+      for (let slot = 0; slot < width; slot++) {
+        const metered = actual[cell * width + slot]!;
+        const error = baseline[cell * width + slot]! - metered;
+        if (Number.isNaN(error)) continue;
+        day.load += metered;
+        day.error += error;
+        if (sign * error > 0) day.clamped += sign * error;
+        day.squares += error * error;
+        day.intervals++;
+        together[k * width + slot]! += error;
+        read[k * width + slot]!++;
+      }
     }
-    day.measured++;
-    if (adjusted[cell] !== ADJUSTED.none) day.adjusted++;
-    if (adjusted[cell]! > ADJUSTED.free) day.capped++;
-    for (let slot = 0; slot < width; slot++) {
-      const metered = actual[cell * width + slot]!;
-      const error = baseline[cell * width + slot]! - metered;
-      if (Number.isNaN(error)) continue;
-      day.load += metered;
-      day.error += error;
-      if (sign * error > 0) day.clamped += sign * error;
-      day.squares += error * error;
-      day.intervals++;
-      together[slot]! += error;
-      read[slot]!++;
-    }
+    if (gaps > 0) day.incomplete++;
+    if (known > 0) day.measured++;
+    else day.lost.push(status[parts[0]! * measured.homes + h]!);
   }
-  for (let slot = 0; slot < width; slot++) {
-    if (read[slot] === 0) continue;
-    day.sumSquares += together[slot]! ** 2;
+  for (let at = 0; at < read.length; at++) {
+    if (read[at] === 0) continue;
+    day.sumSquares += together[at]! ** 2;
     day.sumIntervals++;
   }
   return day;
@@ -155,21 +162,8 @@ const rrmse = (squares: number, count: number, load: number): number | null =>
 /** (B − A) of each home and day over the home's mean A; homes that take nothing have no share. */
 function homeErrors(measured: Measured, days: readonly number[], homes: readonly number[]): number[] {
   return homes.flatMap((h) => {
-    const cells = days.map((o) => energies(measured, o * measured.homes + h)).filter((cell) => cell !== null);
+    const cells = days.map((o) => energies(measured, o, h)).filter((cell) => cell !== null);
     const mean = cells.reduce((sum, { load }) => sum + load, 0) / cells.length;
     return mean > 0 ? cells.map(({ error }) => error / mean) : [];
   });
-}
-
-/** Σ A and Σ (B − A) of one home and day, over the intervals that have both; null without a baseline. */
-export function energies({ status, width, baseline, actual }: Measured, cell: number): { load: number; error: number } | null {
-  if (status[cell] !== 'ok') return null;
-  let [load, error] = [0, 0];
-  for (let at = cell * width; at < (cell + 1) * width; at++) {
-    const apart = baseline[at]! - actual[at]!;
-    if (Number.isNaN(apart)) continue;
-    load += actual[at]!;
-    error += apart;
-  }
-  return { load, error };
 }

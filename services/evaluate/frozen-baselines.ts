@@ -3,10 +3,9 @@ import { PLAIN } from '../performance/family.ts';
 import { MISSING } from '../performance/kernel.ts';
 import { indexAt, type LoadSeries } from '../performance/load-series.ts';
 import type { Method } from '../performance/method.ts';
-import { energies } from './figures.ts';
-import type { Measured } from './measure.ts';
+import { energies, type Measured } from './measure.ts';
 import type { Candidate } from './methods.ts';
-import { LEAST, type Signal, wholePercent } from './signals.ts';
+import { askedAt, LEAST, type Signal, wholePercent } from './signals.ts';
 
 /** From one event to the next the baseline moves by so little … */
 const STILL = 0.01;
@@ -37,11 +36,11 @@ export function frozenBaselines(
   series: readonly LoadSeries[],
   zone: ZoneDays,
 ): { looked: number; signals: Signal[] } {
-  const next = successors(plain, zone);
   let looked = 0;
   const signals = series.flatMap((one, h): Signal[] => {
+    const next = successors(plain, askedAt(plain.occasions, one.meterId), zone);
     const days = plain.occasions.map(({ day, event }, o) => {
-      const energy = energies(plain, o * plain.homes + h);
+      const energy = energies(plain, o, h);
       const outside = meanOutside(one, zone.startOf(day), zone.startOf(zone.plus(day, 1)), event.window);
       return energy && outside !== null ? { baseline: energy.load + energy.error, outside } : null;
     });
@@ -61,11 +60,11 @@ export function frozenBaselines(
   return { looked, signals };
 }
 
-/** Each event and the next one at the same hours. */
-function successors({ occasions }: Measured, zone: ZoneDays): [number, number][] {
+/** Each of some events and the next one of them at the same hours. */
+function successors({ occasions }: Measured, among: readonly number[], zone: ZoneDays): [number, number][] {
   const last = new Map<string, number>();
   const pairs: [number, number][] = [];
-  const order = occasions.map((_, o) => o).sort((a, b) => occasions[a]!.event.window.start - occasions[b]!.event.window.start);
+  const order = among.toSorted((a, b) => occasions[a]!.event.window.start - occasions[b]!.event.window.start);
   for (const o of order) {
     const { day, event } = occasions[o]!;
     const hours = `${event.window.start - zone.startOf(day)} ${event.window.end - event.window.start}`;

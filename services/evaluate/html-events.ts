@@ -1,5 +1,7 @@
 import type { Evaluation, MethodReport } from './evaluation.ts';
 import { type TableRow, table } from './html-table.ts';
+import { PART_IN_WORDS } from './participants.ts';
+import { groupInWords } from './past-events.ts';
 import { escaped, rowPlot } from './plots.ts';
 import { money, ranged, rangedShare, signed } from './words.ts';
 
@@ -8,8 +10,11 @@ export function eventsSection({ methods, events: count, sign }: Evaluation, tone
   const [first] = methods;
   if (count === 0 || !first) return '';
   const share = sign === 1 ? 'Σ(baseline − metered) ÷ Σ baseline' : 'Σ(metered − baseline) ÷ Σ baseline';
+  const others = first.responses.some(({ who }) => who !== 'asked')
+    ? 'Homes that were held out, or not asked, have nothing to answer: what is seen of them is chance, or the method. '
+    : '';
   const groups = first.responses.map((group, i) => {
-    const title = `${group.sort || 'Events'}, ${group.category || 'all'}: ${group.homes} homes, ${group.events} events`;
+    const title = `${[group.sort, group.category].filter(Boolean).join(', ') || 'All events'}: ${groupInWords(group, first.responses)}, ${group.events} events`;
     const rows = methods.map((method) => {
       const { response, quiet, apart } = method.responses[i]!;
       const marks = [
@@ -24,13 +29,13 @@ export function eventsSection({ methods, events: count, sign }: Evaluation, tone
     return `<h3>${escaped(title)}</h3><div class="scroll">${rowPlot(title, rows, [])}</div>`;
   });
   return `<h2>Past events: what each method saw</h2>
-<p>${share}: to the right homes did what they were asked. Below each, the same at the same hours of quiet days around the events, where nothing
+<p>${share}: to the right homes did what they were asked. ${others}Below each, the same at the same hours of quiet days around the events, where nothing
 happened: what a method sees there is its own bias. The number at the end is the difference: what remains of the answer.</p>
 <p class="key"><span class="box full"></span> events <span class="box alone"></span> the same hours of quiet days</p>
 ${groups.join('')}
 <details><summary>The same in figures, with intervals</summary>${responseTable(methods, toneOf)}</details>
 <h2>What another method would have paid</h2>
-<p>For the ${count} past events, all homes as one portfolio.</p>
+<p>For the ${count} past events, the homes that each of them asked as one portfolio.</p>
 ${payTable(methods, toneOf)}
 <details><summary>Event by event</summary>${eventTable(methods)}</details>`;
 }
@@ -38,13 +43,21 @@ ${payTable(methods, toneOf)}
 function responseTable(methods: readonly MethodReport[], toneOf: (method: MethodReport) => string): string {
   const rows = methods.flatMap((method) =>
     method.responses.map(
-      ({ sort, category, response, quiet, apart, paidMicros }): TableRow => ({
+      ({ sort, category, who, response, quiet, apart, paidMicros }): TableRow => ({
         tone: toneOf(method),
-        cells: [method.name, sort || 'events', category || 'all', ...[response, quiet, apart].map(ranged), money(paidMicros)],
+        cells: [
+          method.name,
+          sort || 'events',
+          category || 'all',
+          PART_IN_WORDS[who],
+          ...[response, quiet, apart].map(ranged),
+          money(paidMicros),
+        ],
       }),
     ),
   );
-  return `${table(['Method', 'Events', 'Category', 'Seen', 'Quiet days', 'Difference', 'Paid as a portfolio of its own'], rows)}`;
+  const head = ['Method', 'Events', 'Category', 'Homes', 'Seen', 'Quiet days', 'Difference', 'Paid as a portfolio of its own'];
+  return `${table(head, rows)}<p class="small">To homes that were not asked, it would be paid for nothing.</p>`;
 }
 
 function payTable(methods: readonly MethodReport[], toneOf: (method: MethodReport) => string): string {
@@ -61,8 +74,13 @@ function payTable(methods: readonly MethodReport[], toneOf: (method: MethodRepor
 }
 
 function eventTable(methods: readonly MethodReport[]): string {
-  const rows = methods[0]!.events.map(({ event, day, sort }, e) => ({
-    cells: [event === day ? day : `${event}, ${day}`, sort, ...methods.map(({ events }) => money(events[e]!.micros))],
+  const rows = methods[0]!.events.map(({ event, day, sort, homes }, e) => ({
+    cells: [
+      event === day ? day : `${event}, ${day}`,
+      sort,
+      String(homes),
+      ...methods.map(({ events }) => money(events[e]!.micros)),
+    ],
   }));
-  return table(['Event', '', ...methods.map(({ name }) => name)], rows);
+  return table(['Event', '', 'Homes asked', ...methods.map(({ name }) => name)], rows);
 }

@@ -1,9 +1,8 @@
 import type { LoadSeries } from '../performance/load-series.ts';
 import { chanceOf, quantile, type Ranged } from './chance.ts';
-import { energies } from './figures.ts';
-import type { Measured } from './measure.ts';
+import { energies, type Measured } from './measure.ts';
 import type { QuietHours } from './past-events.ts';
-import { LEAST, type Signal } from './signals.ts';
+import { askedAt, LEAST, type Signal } from './signals.ts';
 import { correlated } from './words.ts';
 
 /** Fewer events left are no habit. */
@@ -34,7 +33,7 @@ export function leftAgainst(
   let [homes, left, looked] = [0, 0, 0];
   series.forEach(({ meterId }, h) => {
     const events = optOuts.flatMap((those, o) => (those.has(meterId) ? [o] : []));
-    const idle = [...new Set(real.occasions.flatMap((_, o) => quiet.around[o]!))];
+    const idle = [...new Set(askedAt(real.occasions, meterId).flatMap((o) => quiet.around[o]!))];
     const [gone, usual] = [residuals(real, events, h, sign), residuals(quiet.measured, idle, h, sign)];
     if (gone.length > 0) homes++;
     left += gone.length;
@@ -54,7 +53,7 @@ export function leftAgainst(
 /** Residuals as shares of the baseline, of the days that have both. */
 function residuals(measured: Measured, occasions: readonly number[], home: number, sign: number): number[] {
   return occasions.flatMap((o) => {
-    const energy = energies(measured, o * measured.homes + home);
+    const energy = energies(measured, o, home);
     if (!energy) return [];
     const baseline = energy.load + energy.error;
     return baseline > 0 ? [(sign * energy.error) / baseline] : [];

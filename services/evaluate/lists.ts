@@ -2,21 +2,25 @@ import type { Interval } from '../domain/interval.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { isCivilDay, parseInstant } from '../performance/days.ts';
+import { daysOf } from './civil-days.ts';
 import type { MeterTerms } from './committed.ts';
+import { type Cohort, EVERYBODY, type Participant, ROLES } from './participants.ts';
 
-/** A past event: on `days` nobody is a placebo; `window` where the file has one. */
+/** A past event: on `days` who was asked is no placebo; `window` where the file has one. */
 export type PastEvent = {
   readonly name: string;
   readonly sort: string;
   readonly days: readonly CivilDay[];
   readonly window: Interval | null;
+  readonly cohort: Cohort;
 };
 
 type Row = { readonly line: number; readonly field: (name: string) => string | undefined };
 
 /**
  * Days (`2026-05-01` a line, under the header `day` or none), or events under a header with `start` and `end`, instants with their offset, and
- * perhaps `event_id` and `kind` (or `tariff`). Throws Refusal naming file and line.
+ * perhaps `event_id` and `kind` (or `tariff`). Columns `participants`, `opted_out` and `held_out`, meters apart by semicolons, say whom an event
+ * was for; without participants it asked all that are given. Throws Refusal naming file and line.
  */
 export function readEvents(text: string, file: string, zone: ZoneDays): PastEvent[] {
   const { header, rows } = table(text, isCivilDay);
@@ -24,18 +28,35 @@ export function readEvents(text: string, file: string, zone: ZoneDays): PastEven
     throw invalid('usage', `${file}: the header must have day, or start and end, not ${header.join(',').slice(0, 80)}`);
   return rows.map(({ line, field }) => {
     const day = field('day');
-    if (day !== undefined) return { name: day, sort: '', window: null, days: [civilDay(day, file, line)] };
+    const cohort = cohortOf(field);
+    if (day !== undefined) return { name: day, sort: '', window: null, days: [civilDay(day, file, line)], cohort };
     const [start, end] = [field('start') ?? '', field('end') ?? ''].map((instant) => {
       const at = parseInstant(instant);
       if (at === null) throw invalid('usage', `${file}:${line}: must be an instant with its offset, not ${instant.slice(0, 40)}`);
       return at;
     }) as [number, number];
     if (end <= start) throw invalid('usage', `${file}:${line}: the event ends before it starts`);
-    const days: CivilDay[] = [];
-    for (let on = zone.dayOf(start); on <= zone.dayOf(end - 1); on = zone.plus(on, 1)) days.push(on);
+    const days = daysOf({ start, end }, zone);
     const sort = field('kind') ?? field('tariff') ?? '';
-    return { name: field('event_id') ?? days[0]!, sort, days, window: { start, end } };
+    return { name: field('event_id') ?? days[0]!, sort, days, window: { start, end }, cohort };
   });
+}
+
+/** Who is named in the row of an event. An empty column says no more than an absent one. */
+function cohortOf(field: Row['field']): Cohort {
+  const named = (column: string) =>
+    new Set(
+      (field(column) ?? '')
+        .split(';')
+        .map((id) => id.trim())
+        .filter((id) => id !== ''),
+    );
+  const [asked, left, heldOut] = ['participants', 'opted_out', 'held_out'].map(named) as [Set<string>, Set<string>, Set<string>];
+  if (asked.size + left.size + heldOut.size === 0) return EVERYBODY;
+  return {
+    asked: asked.size === 0 ? null : new Set([...asked, ...left]),
+    ...{ heldOut, left: left.size === 0 ? null : left },
+  };
 }
 
 /** One day a line, under the header `day` or none; further columns are not looked at. Throws Refusal naming file and line. */
@@ -75,26 +96,30 @@ export function readMeterTerms(text: string, file: string): Map<string, MeterTer
 }
 
 /**
- * Who left which event: `event_id,meter_id`, a line each. Of each of `events` the meters that left it. Throws Refusal naming file and line, and
- * for an event that is none of those `known`.
+ * Who took part in which event: `meter_id` and perhaps `event_id` (else every event) and `role` (asked, opted_out or held_out; else `role`, or
+ * asked). Throws Refusal naming file and line, and for an event that is none of those `known`.
  */
-export function readOptOuts(
+export function readParticipants(
   text: string,
   file: string,
-  events: readonly { readonly name: string }[],
   known: ReadonlySet<string>,
-): Set<string>[] {
+  { role: only, columns }: { readonly role?: Participant['role']; readonly columns: readonly string[] },
+): Participant[] {
   const { header, rows } = table(text, () => false);
-  for (const name of ['event_id', 'meter_id'])
+  for (const name of columns)
     if (!header.includes(name))
       throw invalid('usage', `${file}: the header has no ${name}, only ${header.join(', ').slice(0, 120)}`);
-  const left = new Map(events.map(({ name }) => [name, new Set<string>()]));
-  for (const { line, field } of rows) {
+  return rows.map(({ line, field }) => {
     const event = field('event_id') ?? '';
-    if (!known.has(event)) throw invalid('usage', `${file}:${line}: --event-days names no event ${event.slice(0, 40)}`);
-    left.get(event)?.add(field('meter_id') ?? '');
-  }
-  return events.map(({ name }) => left.get(name)!);
+    if (event !== '' && !known.has(event))
+      throw invalid('usage', `${file}:${line}: --event-days names no event ${event.slice(0, 40)}`);
+    const meterId = field('meter_id') ?? '';
+    if (meterId === '') throw invalid('usage', `${file}:${line}: meter_id is empty`);
+    const said = only ?? (field('role') || 'asked');
+    const role = ROLES.find((one) => one === said);
+    if (!role) throw invalid('usage', `${file}:${line}: role must be ${ROLES.join(', ')}, not ${said.slice(0, 40)}`);
+    return { line, event, meterId, role };
+  });
 }
 
 /** Lines of a small CSV without quotes, as files of meters and events are. A first line of which `bare` holds is no header but a day. */

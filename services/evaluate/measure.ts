@@ -1,24 +1,36 @@
+import type { Interval } from '../domain/interval.ts';
 import { type Rational, rational, ZERO } from '../domain/rational.ts';
+import type { CivilDay } from '../domain/zone.ts';
 import type { AreaCalendar, BaselineWh, Estimate, Estimator } from '../performance/estimate.ts';
 import { baselineFloats } from '../performance/estimate.ts';
 import type { LoadSeries } from '../performance/load-series.ts';
+import { byCivilDay } from './civil-days.ts';
 import type { Candidate } from './methods.ts';
 import type { Occasion } from './occasions.ts';
 
 /** What became of an adjustment: there was none, it was inside its bounds, or it was cut off above or below. */
 export const ADJUSTED = { none: 0, free: 1, cappedUp: 2, cappedDown: 3 } as const;
 
+/** The part of an occasion that lies in one civil day: what settlement has for an event. */
+export type Part = { readonly occasion: number; readonly day: CivilDay; readonly window: Interval };
+
+/** The status of a home on a day that is quiet for others only: it was called, and is not asked about. */
+export const CALLED = 'called';
+
 /**
- * One method on all occasions and homes. Cell (o, h) lies at o × homes + h; interval s of it at cell × width + s. NaN is no reading or no
- * baseline: a gap is never a zero.
+ * One method on all occasions and homes. Cell (p, h), of part p, lies at p × homes + h; interval s of it at cell × width + s. NaN is no reading
+ * or no baseline: a gap is never a zero.
  */
 export type Measured = {
   readonly candidate: Candidate;
   readonly occasions: readonly Occasion[];
+  readonly parts: readonly Part[];
+  /** Of each occasion its parts, in their order: one, or two across midnight. */
+  readonly partsOf: readonly (readonly number[])[];
   readonly homes: number;
   /** Length of an interval. */
   readonly minutes: number;
-  /** Intervals of the longest window. */
+  /** Intervals of the longest part. */
   readonly width: number;
   /** `ok`, or the word that says why there is no figure. */
   readonly status: readonly string[];
@@ -47,11 +59,9 @@ export function measure(
 ): Measured {
   const homes = series.length;
   const minutes = series[0]?.minutes ?? 30;
-  const width = Math.max(
-    0,
-    ...occasions.map(({ event: { window } }) => Math.ceil((window.end - window.start) / (minutes * 60_000))),
-  );
-  const cells = occasions.length * homes;
+  const { parts, partsOf } = partsAt(occasions, calendar);
+  const width = Math.max(0, ...parts.map(({ window }) => Math.ceil((window.end - window.start) / (minutes * 60_000))));
+  const cells = parts.length * homes;
   const status = new Array<string>(cells);
   const made = new Array<BaselineWh | null>(cells).fill(null);
   const columns = {
@@ -62,9 +72,15 @@ export function measure(
   const exact = new Map<number, Rational>();
   // Evidence is made when it is read, and costs as much as the estimate.
   const adjusts = mayAdjust(candidate);
-  occasions.forEach(({ event }, o) => {
-    estimate(candidate.spec, series, calendar, event).forEach((found, h) => {
-      const cell = o * homes + h;
+  parts.forEach(({ occasion, window }, p) => {
+    const { event, called } = occasions[occasion]!;
+    // A household learns of the whole at once: what is past midnight has the notice of what is before.
+    estimate(candidate.spec, series, calendar, { window, noticeAt: event.noticeAt }).forEach((found, h) => {
+      const cell = p * homes + h;
+      if (called?.has(series[h]!.meterId)) {
+        status[cell] = CALLED;
+        return;
+      }
       found.actualWh.forEach((wh, slot) => {
         if (wh !== null) columns.actual[cell * width + slot] = wh;
       });
@@ -84,8 +100,43 @@ export function measure(
         exact.set(cell, energy);
     });
   });
-  return { candidate, occasions, homes, width, status, exact, made, minutes, ...columns };
+  return { candidate, occasions, parts, partsOf, homes, width, status, exact, made, minutes, ...columns };
 }
+
+/** Occasions cut at midnight. */
+export function partsAt(
+  occasions: readonly Occasion[],
+  { zone }: Pick<AreaCalendar, 'zone'>,
+): Pick<Measured, 'parts' | 'partsOf'> {
+  const parts: Part[] = [];
+  const partsOf = occasions.map(({ event }, occasion) =>
+    byCivilDay(event.window, zone).map((part) => parts.push({ occasion, ...part }) - 1),
+  );
+  return { parts, partsOf };
+}
+
+/** Σ A and Σ (B − A) of one home and occasion, over the intervals that have both; null where no part has a baseline. */
+export function energies(measured: Measured, o: number, home: number): { load: number; error: number } | null {
+  const { status, width, baseline, actual, homes, partsOf } = measured;
+  let known = false;
+  let [load, error] = [0, 0];
+  for (const part of partsOf[o]!) {
+    const cell = part * homes + home;
+    if (status[cell] !== 'ok') continue;
+    known = true;
+    for (let at = cell * width; at < (cell + 1) * width; at++) {
+      const apart = baseline[at]! - actual[at]!;
+      if (Number.isNaN(apart)) continue;
+      load += actual[at]!;
+      error += apart;
+    }
+  }
+  return known ? { load, error } : null;
+}
+
+/** Whether the occasion is one of that home's: a home that was called on a quiet day has none there. */
+export const isHomes = ({ status, homes, partsOf }: Measured, o: number, home: number): boolean =>
+  status[partsOf[o]![0]! * homes + home] !== CALLED;
 
 const mayAdjust = ({ spec }: Candidate): boolean =>
   spec.kind === 'day_matching' && [spec.workingDay, spec.otherDay].some((method) => method.spec.adjustment.kind !== 'none');

@@ -5,10 +5,13 @@ import type { EventWindow } from '../performance/estimate.ts';
 import { MISSING } from '../performance/kernel.ts';
 import { indexAt, type LoadSeries } from '../performance/load-series.ts';
 import { isWorkingDay } from '../performance/windows.ts';
+import { daysOf, sameHours } from './civil-days.ts';
 import type { PastEvent } from './lists.ts';
+import { type CalledDays, type Cohort, calledOn, EVERYBODY, isAsked } from './participants.ts';
 
 /** A day that is asked about. `ordinary` and `event_like` are placebos: nothing happened. */
 export type Occasion = {
+  /** On which the window begins; it may end on the next one. */
   readonly day: CivilDay;
   readonly event: EventWindow;
   readonly kind: 'ordinary' | 'event_like' | 'event';
@@ -16,17 +19,28 @@ export type Occasion = {
   readonly name: string;
   /** What kind of event its file says it was. */
   readonly sort: string;
+  /** Whom an event was for; absent = all homes. */
+  readonly cohort?: Cohort;
+  /** Homes that were called on such a quiet day: for them it is none. Absent = nobody. */
+  readonly called?: ReadonlySet<string>;
 };
 
-/** Minutes from local midnight, [from, to). */
+/** Minutes from local midnight, [from, to); beyond 1440 on the next day. */
 export type Hours = { readonly from: number; readonly to: number };
 
-/** `18:00-21:00`. Throws Refusal `usage`. */
+/** A window across midnight is no longer than this, minutes: `21:00-18:00` is more likely a slip. */
+const LONGEST_NIGHT = 720;
+
+/** `18:00-21:00`, or across midnight `22:00-02:00`. Throws Refusal `usage`. */
 export function readHours(text: string): Hours {
   const parts = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)$/.exec(text);
-  const hours = parts && { from: Number(parts[1]) * 60 + Number(parts[2]), to: Number(parts[3]) * 60 + Number(parts[4]) };
-  if (!hours || hours.to <= hours.from || hours.to > 1440)
-    throw invalid('usage', `--window must be two times of one day such as 18:00-21:00, not ${text.slice(0, 40)}`);
+  const clock = parts && { from: Number(parts[1]) * 60 + Number(parts[2]), to: Number(parts[3]) * 60 + Number(parts[4]) };
+  const hours = clock && { from: clock.from, to: clock.to <= clock.from ? clock.to + 1440 : clock.to };
+  if (!hours || clock.to > 1440 || (hours.to > 1440 && hours.to - hours.from > LONGEST_NIGHT))
+    throw invalid(
+      'usage',
+      `--window must be two times of one day such as 18:00-21:00, or of one night such as 22:00-02:00 (at most ${LONGEST_NIGHT / 60} hours), not ${text.slice(0, 40)}`,
+    );
   return hours;
 }
 
@@ -35,31 +49,41 @@ export type PlaceboInput = {
   readonly hours: Hours;
   readonly noticeMinutes: number;
   readonly holidays: ReadonlySet<CivilDay>;
-  /** Days on which any programme asked anybody for anything: never a placebo. */
-  readonly eventDays: ReadonlySet<CivilDay>;
+  /** Days on which a programme asked homes for something: never a placebo for those. */
+  readonly called: CalledDays;
   readonly from: CivilDay;
   readonly to: CivilDay;
   /** Also Saturdays, Sundays and holidays. */
   readonly everyDay: boolean;
 };
 
+/** A portfolio of fewer homes is not the one that is judged: a day on which more than this share was called is a placebo for nobody. */
+const MOST_CALLED = 0.5;
+
 /**
  * The placebo days of [from, to], each ordinary or event-like: the tenth of them with the highest temperature, or, where no temperature is
  * known, with the highest load outside the window. Load inside it would choose days for what the baseline is then held against.
  */
 export function placebos(series: readonly LoadSeries[], input: PlaceboInput): Occasion[] {
-  const { zone, hours, noticeMinutes, holidays, eventDays, from, to, everyDay } = input;
-  const days: CivilDay[] = [];
-  for (let day = from; day <= to; day = zone.plus(day, 1))
-    if (!eventDays.has(day) && (everyDay || isWorkingDay(day, holidays, zone))) days.push(day);
-  const stress = days.map((day) => stressOf(series, day, input));
+  const { zone, hours, noticeMinutes, holidays, called, from, to, everyDay } = input;
+  const ids = series.map(({ meterId }) => meterId);
+  const days: Occasion[] = [];
+  for (let day = from; day <= to; day = zone.plus(day, 1)) {
+    if (!everyDay && !isWorkingDay(day, holidays, zone)) continue;
+    const event = eventOf(windowOn(day, hours, zone), noticeMinutes);
+    const absent = calledOn(called, daysOf(event.window, zone), ids);
+    if (absent.size <= MOST_CALLED * ids.length) days.push(quietOn(day, event, absent));
+  }
+  const stress = days.map(({ day }) => stressOf(series, day, input));
   const ranked = stress.filter((value) => !Number.isNaN(value)).sort((a, b) => b - a);
   const bound = ranked[Math.max(0, Math.ceil(ranked.length / 10) - 1)] ?? Number.POSITIVE_INFINITY;
-  return days.map((day, i) => ({
-    ...{ day, name: '', sort: '', kind: stress[i]! >= bound ? ('event_like' as const) : ('ordinary' as const) },
-    event: eventOf(windowOn(day, hours, zone), noticeMinutes),
-  }));
+  return days.map((one, i) => (stress[i]! >= bound ? { ...one, kind: 'event_like' } : one));
 }
+
+const quietOn = (day: CivilDay, event: EventWindow, absent: ReadonlySet<string>): Occasion => ({
+  ...{ day, name: '', sort: '', kind: 'ordinary', event },
+  ...(absent.size > 0 && { called: absent }),
+});
 
 export type InReadings = {
   readonly noticeMinutes: number;
@@ -70,14 +94,14 @@ export type InReadings = {
   readonly zone: ZoneDays;
 };
 
-/** Past events that lie in the readings, in one civil day and on the grid; the others count as event days only. */
+/** Past events that lie in the readings and on the grid of each of their days; the others call their homes all the same. */
 export function pastOccasions(past: readonly PastEvent[], { noticeMinutes, first, last, grid, zone }: InReadings): Occasion[] {
-  return past.flatMap(({ name, sort, days, window }): Occasion[] => {
-    const [day] = days;
-    if (window === null || days.length !== 1 || day === undefined || day < first || day > last) return [];
-    const midnight = zone.startOf(day);
-    if ([window.start, window.end].some((at) => (at - midnight) % (grid * MINUTE) !== 0)) return [];
-    return [{ day, name, sort, kind: 'event', event: eventOf(window, noticeMinutes) }];
+  return past.flatMap(({ name, sort, days, window, cohort }): Occasion[] => {
+    const [day, lastDay] = [days[0]!, days.at(-1)!];
+    if (window === null || day < first || lastDay > last) return [];
+    const isOff = (at: Instant, on: CivilDay) => (at - zone.startOf(on)) % (grid * MINUTE) !== 0;
+    if (isOff(window.start, day) || isOff(window.end, lastDay)) return [];
+    return [{ day, name, sort, kind: 'event', event: eventOf(window, noticeMinutes), cohort }];
   });
 }
 
@@ -85,36 +109,36 @@ const MOST_APART = 28;
 const AROUND = 4;
 
 /**
- * The hours of each event on the quiet days nearest to it: at most four of its kind (working or not) within four weeks. What a method sees
- * there, where nothing happened, is its bias at those hours and that season.
+ * The hours of each event on the quiet days nearest to it: at most four of its kind (working or not) within four weeks, on which nobody was called
+ * whom the event asked. What a method sees there, where nothing happened, is its bias at those hours and that season.
  */
 export function quietHours(
   events: readonly Occasion[],
-  input: Omit<PlaceboInput, 'hours' | 'everyDay' | 'noticeMinutes'>,
+  input: Omit<PlaceboInput, 'hours' | 'everyDay' | 'noticeMinutes'> & { readonly meterIds: readonly string[] },
 ): { occasions: Occasion[]; around: number[][] } {
-  const { zone, holidays, eventDays, from, to } = input;
+  const { zone, holidays, called, from, to, meterIds } = input;
   const occasions: Occasion[] = [];
   const placeOf = new Map<string, number>();
-  const around = events.map(({ day, event: { window, noticeAt } }) => {
+  const around = events.map(({ day, cohort = EVERYBODY, event: { window, noticeAt } }) => {
     const working = isWorkingDay(day, holidays, zone);
-    const apart = Array.from({ length: 2 * MOST_APART }, (_, i) => (i % 2 === 0 ? -1 : 1) * (1 + (i >> 1)));
-    const quiet = apart
-      .map((days) => zone.plus(day, days))
-      .filter(
-        (other) => other >= from && other <= to && !eventDays.has(other) && isWorkingDay(other, holidays, zone) === working,
-      );
-    return quiet.slice(0, AROUND).map((other) => {
-      const start = zone.startOf(other) + window.start - zone.startOf(day);
-      const known = placeOf.get(`${start} ${window.end - window.start}`);
-      if (known !== undefined) return known;
-      placeOf.set(`${start} ${window.end - window.start}`, occasions.length);
-      const hours = { start, end: start + window.end - window.start };
-      occasions.push({
-        ...{ day: other, name: '', sort: '', kind: 'ordinary' },
-        event: { window: hours, noticeAt: noticeAt + start - window.start },
-      });
-      return occasions.length - 1;
-    });
+    const asked = meterIds.filter((id) => isAsked(cohort, id));
+    const found: number[] = [];
+    for (let i = 0; i < 2 * MOST_APART && found.length < AROUND; i++) {
+      const other = zone.plus(day, (i % 2 === 0 ? -1 : 1) * (1 + (i >> 1)));
+      if (other < from || isWorkingDay(other, holidays, zone) !== working) continue;
+      const hours = sameHours(window, other, zone);
+      const days = daysOf(hours, zone);
+      if (days.at(-1)! > to) continue;
+      const absent = calledOn(called, days, meterIds);
+      if (asked.some((id) => absent.has(id)) || absent.size === meterIds.length) continue;
+      const key = `${hours.start} ${hours.end}`;
+      const place = placeOf.get(key) ?? occasions.length;
+      if (!placeOf.has(key))
+        occasions.push(quietOn(other, { window: hours, noticeAt: noticeAt + hours.start - window.start }, absent));
+      placeOf.set(key, place);
+      found.push(place);
+    }
+    return found;
   });
   return { occasions, around };
 }
@@ -124,10 +148,10 @@ export const eventOf = (window: Interval, noticeMinutes: number): EventWindow =>
   noticeAt: window.start - noticeMinutes * MINUTE,
 });
 
-/** The window of one civil day; a day on which clocks change keeps the distance from its midnight. */
+/** The window that begins on a civil day; where clocks change its ends keep their distance from the midnight before them. */
 export function windowOn(day: CivilDay, { from, to }: Hours, zone: ZoneDays): Interval {
-  const midnight = zone.startOf(day);
-  return { start: midnight + from * MINUTE, end: midnight + to * MINUTE };
+  const end = to < 1440 ? zone.startOf(day) + to * MINUTE : zone.startOf(zone.plus(day, 1)) + (to - 1440) * MINUTE;
+  return { start: zone.startOf(day) + from * MINUTE, end };
 }
 
 /** The day's highest temperature, or the mean load an interval outside the window; NaN where nobody knows. */

@@ -34,11 +34,12 @@ export const EVENT_LIKE = '2 event-like';
 const by = (names: readonly string[]): Places[] =>
   [...new Set(names)].sort().map((name) => ({ name, places: names.flatMap((other, i) => (other === name ? [i] : [])) }));
 
-/** Mean Wh an interval in the windows of the placebos: what a home is to this question; NaN without a reading there. */
+/** Mean Wh an interval in the windows of its placebos: what a home is to this question; NaN without a reading there. */
 export function meanLoad(one: LoadSeries, placebos: readonly Occasion[], quantity: Quantity): number {
   let [sum, read] = [0, 0];
   const step = one.minutes * 60_000;
-  for (const { event } of placebos) {
+  for (const { event, called } of placebos) {
+    if (called?.has(one.meterId)) continue;
     for (let at = event.window.start; at < event.window.end; at += step) {
       const wh = whAt(one, indexAt(one, at), quantity);
       if (wh === MISSING) continue;

@@ -4,10 +4,10 @@ import { scaleOf } from '../settlement/credit.ts';
 import { wattHours } from '../settlement/credit-columns.ts';
 import { type IntegerEnergy, integerEnergy, integerPay, type SettledIntervals } from '../settlement/credit-integers.ts';
 import { exactBaseline, type Measured } from './measure.ts';
+import { type HomeTerms, inParts, type Paid, type Payer } from './paid.ts';
 import type { JudgedTerms } from './terms.ts';
-import type { HomeTerms, Paid, Payer } from './would-pay.ts';
 
-/** One home and occasion before anything is reconciled; null where there is no baseline. */
+/** One home and part of an occasion before anything is reconciled; null where there is no baseline. */
 type Earned = {
   readonly of: SettledIntervals;
   readonly energy: IntegerEnergy;
@@ -26,16 +26,16 @@ export function pointsPayer(measured: Measured, terms: JudgedTerms, homes: HomeT
   const { pay } = terms;
   const carries = pay.netting === 'NET_CYCLE' ? carriesOf(measured, terms, homes) : null;
   const known = new Map<number, Earned>();
-  const earned = (o: number, home: number): Earned => {
-    const cell = o * measured.homes + home;
+  const earned = (part: number, home: number): Earned => {
+    const cell = part * measured.homes + home;
     const before = known.get(cell);
     if (before !== undefined) return before;
-    const found = earnedOf(settledOf(measured, terms, homes, o, home), terms, carries?.[cell] ?? ZERO);
+    const found = earnedOf(settledOf(measured, terms, homes, part, home), terms, carries?.[cell] ?? ZERO);
     known.set(cell, found);
     return found;
   };
-  const paid = (o: number, among: readonly number[]): Paid => {
-    const all = among.flatMap((home) => earned(o, home) ?? []);
+  const ofPart = (part: number, among: readonly number[]): Paid => {
+    const all = among.flatMap((home) => earned(part, home) ?? []);
     const individuals = all.reduce((sum, { individual }) => sum + individual, 0n);
     const delivered = all.reduce((sum, one) => sum + one.delivered, 0n);
     const scale = scaleOf(wattHours(individuals), wattHours(delivered), pay);
@@ -51,7 +51,7 @@ export function pointsPayer(measured: Measured, terms: JudgedTerms, homes: HomeT
     }
     return total;
   };
-  return Object.assign(paid, { way: 'points' as const });
+  return Object.assign(inParts(measured, ofPart), { way: 'points' as const });
 }
 
 function earnedOf(of: SettledIntervals | null, terms: JudgedTerms, carry: Rational): Earned {
@@ -68,19 +68,19 @@ function amountOf(of: SettledIntervals, energy: IntegerEnergy, scale: Rational, 
   return { wh: Number(wh), micros: Number(micros), penaltyMicros: Number(penaltyMicros) };
 }
 
-/** Of each cell what the home carries into it from the earlier occasions of the month. */
+/** Of each cell what the home carries into it from the earlier ones of the month. */
 function carriesOf(measured: Measured, terms: JudgedTerms, homes: HomeTerms): Rational[] {
-  const carries = new Array<Rational>(measured.occasions.length * measured.homes).fill(ZERO);
-  const order = measured.occasions.map((_, o) => o);
-  order.sort((a, b) => measured.occasions[a]!.event.window.start - measured.occasions[b]!.event.window.start);
+  const carries = new Array<Rational>(measured.parts.length * measured.homes).fill(ZERO);
+  const order = measured.parts.map((_, part) => part);
+  order.sort((a, b) => measured.parts[a]!.window.start - measured.parts[b]!.window.start);
   const ofEvent = { ...terms.pay, netting: 'NET_EVENT' as const, floorZero: false };
   for (let home = 0; home < measured.homes; home++) {
     let [month, carry] = ['', ZERO];
-    for (const o of order) {
-      const { day } = measured.occasions[o]!;
+    for (const part of order) {
+      const { day } = measured.parts[part]!;
       if (day.slice(0, 7) !== month) [month, carry] = [day.slice(0, 7), ZERO];
-      carries[o * measured.homes + home] = carry;
-      const of = settledOf(measured, terms, homes, o, home);
+      carries[part * measured.homes + home] = carry;
+      const of = settledOf(measured, terms, homes, part, home);
       if (!of) continue;
       const { individual, den } = integerEnergy(of, ofEvent);
       carry = rational(carry.num * den + individual * carry.den, carry.den * den);
@@ -90,17 +90,17 @@ function carriesOf(measured: Measured, terms: JudgedTerms, homes: HomeTerms): Ra
 }
 
 /**
- * The settled intervals of a home and occasion, of the terms' own length: longer readings are parted evenly, shorter ones put together, and a
+ * The settled intervals of a home and part of an occasion, of the terms' own length: longer readings are parted evenly, shorter ones put together, and a
  * gap in one of them is a gap of the whole. Null without a baseline.
  */
 function settledOf(
   measured: Measured,
   { pay, sign }: JudgedTerms,
   homes: HomeTerms,
-  o: number,
+  part: number,
   home: number,
 ): SettledIntervals | null {
-  const cell = o * measured.homes + home;
+  const cell = part * measured.homes + home;
   const made = measured.made[cell];
   if (measured.status[cell] !== 'ok' || !made) return null;
   const { numerators, denominator } = exactBaseline(made);
@@ -115,14 +115,18 @@ function settledOf(
     }
     if (Number.isNaN(metered)) continue;
     const apart = promised - BigInt(metered) * denominator;
-    for (let part = 0; part < parts; part++) {
+    for (let i = 0; i < parts; i++) {
       delivered.push(sign === 1 ? apart : -apart);
       baseline.push(promised);
-      places.push(whole * parts + part);
+      places.push(whole * parts + i);
     }
   }
   return {
     ...{ denominator: denominator * BigInt(parts), delivered, baseline, places },
-    ...{ committedW: homes.committed[home]!, household: homes.household[home]!, optOuts: homes.optOuts(o, home) },
+    ...{
+      committedW: homes.committed[home]!,
+      household: homes.household[home]!,
+      optOuts: homes.optOuts(measured.parts[part]!.occasion, home),
+    },
   };
 }

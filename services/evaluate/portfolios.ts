@@ -1,7 +1,6 @@
 import { chanceOf, drawn, quantile } from './chance.ts';
-import { energies } from './figures.ts';
-import type { Measured } from './measure.ts';
-import type { Payer } from './would-pay.ts';
+import { energies, isHomes, type Measured } from './measure.ts';
+import type { Payer } from './paid.ts';
 
 /** What portfolios of one size would have seen and been paid, over seeded draws: medians, and the width of nine in ten. */
 export type PortfolioSize = {
@@ -58,7 +57,7 @@ export function portfolioSize(measured: Measured, draws: Draws, payer: Payer): P
   const errors = seen.flatMap((one) => one.errors);
   const load = total(seen.map((one) => one.paidLoad));
   const shares = seen.flatMap(({ wh, paidLoad }) => (paidLoad > 0 ? [wh / paidLoad] : []));
-  const micros = seen.map((one) => one.micros / (size * paidDays.length));
+  const micros = seen.flatMap((one) => (one.paidHomeDays > 0 ? [one.micros / one.paidHomeDays] : []));
   return {
     ...{ homes: size, draws: draws.length, paidDays: paidDays.length },
     rrmse: quantile(
@@ -86,16 +85,20 @@ function seenBy(
   paidDays: readonly number[],
   payer: Payer,
 ) {
-  const sums = days.map((o) => {
-    const day = { load: 0, error: 0 };
+  const all = days.map((o) => {
+    const day = { homes: 0, load: 0, error: 0 };
     for (const h of homes) {
-      const energy = energies(measured, o * measured.homes + h);
+      if (!isHomes(measured, o, h)) continue;
+      day.homes++;
+      const energy = energies(measured, o, h);
       if (!energy) continue;
       day.load += energy.load;
       day.error += energy.error;
     }
     return day;
   });
+  // A day on which every home of the draw was called is no day of it.
+  const sums = all.filter((day) => day.homes > 0);
   const mean = total(sums.map(({ load }) => load)) / sums.length;
   if (!(mean > 0)) return null;
   const squares = total(sums.map(({ error }) => error ** 2)) / sums.length;
@@ -103,7 +106,8 @@ function seenBy(
   return {
     errors: sums.map(({ error }) => error / mean),
     rrmse: Math.sqrt(squares) / mean,
-    paidLoad: total(paidDays.map((o) => sums[o]!.load)),
+    paidLoad: total(paidDays.map((o) => all[o]!.load)),
+    paidHomeDays: total(paidDays.map((o) => all[o]!.homes)),
     wh: total(paid.map(({ wh }) => wh)),
     micros: total(paid.map(({ micros }) => micros)),
   };

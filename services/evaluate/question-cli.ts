@@ -6,16 +6,17 @@ import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { zoneDays } from '../host/zone.ts';
 import { isCivilDay } from '../performance/days.ts';
 import { withTemperature } from '../performance/heat.ts';
-import { type DayMark, type LoadSeries, loadSeries } from '../performance/load-series.ts';
+import { type LoadSeries, loadSeries } from '../performance/load-series.ts';
 import { readReadings } from '../performance/readings-csv.ts';
 import { seriesOf } from '../performance/series.ts';
 import { readTemperatures, temperatureBeside } from '../performance/temperature-file.ts';
 import { type MeterTerms, readCommitted, USUAL_COMMITMENT } from './committed.ts';
 import type { Question } from './evaluation.ts';
 import { commonMinutes, EveryMeter, inLonger } from './every-meter.ts';
-import { readCategories, readDayList, readEvents, readMeterTerms, readOptOuts } from './lists.ts';
+import { type PastEvent, readCategories, readDayList, readEvents, readMeterTerms, readParticipants } from './lists.ts';
 import { candidatesOf, USUAL, WITH_WEATHER } from './methods.ts';
 import { pastOccasions, placebos, quietHours, readHours, remembered, spanOf } from './occasions.ts';
+import { type CalledDays, calledDays, marksOf, withParticipants } from './participants.ts';
 import { type JudgedTerms, OWN, presetTerms, readTerms } from './terms.ts';
 
 type Flags = Readonly<Record<string, string | undefined>>;
@@ -33,19 +34,19 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
   const terms = await readAllTerms(flags.terms ?? presets[0]!.name);
   const [first] = terms as [JudgedTerms];
   const noticeMinutes = whole(flags.notice ?? String(first.noticeMinutes), 'notice', 0, 1440);
-  const past = flags['event-days'] ? readEvents(await textOf(flags['event-days']), flags['event-days'], zone) : [];
+  const past = await readPast(flags, zone);
   const holidays = flags.holidays ? readDayList(await textOf(flags.holidays), flags.holidays) : new Set<CivilDay>();
   if (flags.days !== undefined && !['working', 'all'].includes(flags.days))
     throw invalid('usage', `--days must be working or all, not ${flags.days}`);
-  const eventDays = new Set(past.flatMap(({ days }) => days));
-  const { series, minutes } = await readSeries(files, { eventDays, weather: flags.temperature, zone, terms });
+  const called = calledDays(past, noticeMinutes, zone);
+  const { series, minutes } = await readSeries(files, { called, weather: flags.temperature, zone, terms });
   const grid = Math.max(minutes, ...terms.map(({ pay }) => pay.intervalMinutes));
   if (hours.from % grid !== 0 || hours.to % grid !== 0)
     throw invalid('usage', `--window must begin and end on the ${grid}-minute intervals of the readings and the terms`);
   const span = spanOf(series, hours, zone)!;
   const from = dayOf(flags.from, 'from') ?? zone.plus(span.first, FIRST_DAYS);
   const to = dayOf(flags.to, 'to') ?? span.last;
-  const days = placebos(series, { zone, hours, noticeMinutes, holidays, eventDays, from, to, everyDay: flags.days === 'all' });
+  const days = placebos(series, { zone, hours, noticeMinutes, holidays, called, from, to, everyDay: flags.days === 'all' });
   if (days.length === 0)
     throw invalid(
       'usage',
@@ -67,11 +68,31 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
     meters: list ? readMeterTerms(list.text, list.path) : new Map<string, MeterTerms>(),
     candidates: candidatesOf(names, minutes, weather, first),
     events,
-    quietHours: quietHours(events, { zone, holidays, eventDays, from: earliest, to: span.last }),
-    optOuts: flags['opt-outs']
-      ? readOptOuts(await textOf(flags['opt-outs']), flags['opt-outs'], events, new Set(past.map(({ name }) => name)))
-      : null,
+    quietHours: quietHours(events, {
+      ...{ zone, holidays, called, from: earliest, to: span.last },
+      meterIds: series.map(({ meterId }) => meterId),
+    }),
+    optOuts: events.some(({ cohort }) => cohort?.left) ? events.map(({ cohort }) => cohort?.left ?? new Set()) : null,
   };
+}
+
+/** Past events with whom they asked: what their own file says, or the list of participants; who left is said beside either. */
+export async function readPast(flags: Flags, zone: ZoneDays, read: typeof textOf = textOf): Promise<PastEvent[]> {
+  const file = flags['event-days'];
+  for (const flag of ['participants', 'opt-outs'])
+    if (!file && flags[flag]) throw invalid('usage', `--${flag} says who was in which event: give the events with --event-days`);
+  const past = file ? readEvents(await read(file), file, zone) : [];
+  const known = new Set(past.map(({ name }) => name));
+  const { participants, 'opt-outs': left } = flags;
+  const listed = participants && {
+    file: participants,
+    lines: readParticipants(await read(participants), participants, known, { columns: ['meter_id'] }),
+  };
+  const optOuts = left && {
+    file: left,
+    lines: readParticipants(await read(left), left, known, { role: 'opted_out', columns: ['event_id', 'meter_id'] }),
+  };
+  return withParticipants(past, listed || null, optOuts || null);
 }
 
 /** Terms by file or preset. They are paid side by side, so they must look at the same register the same way. */
@@ -99,14 +120,14 @@ async function readAllTerms(names: string): Promise<JudgedTerms[]> {
 }
 
 type Beside = {
-  readonly eventDays: ReadonlySet<CivilDay>;
+  readonly called: CalledDays;
   readonly weather: string | undefined;
   readonly zone: ZoneDays;
   readonly terms: readonly JudgedTerms[];
 };
 
 /** Readings on the settlement interval of the first terms, or on their own where that is longer. */
-async function readSeries(files: readonly string[], { eventDays, weather, zone, terms }: Beside) {
+async function readSeries(files: readonly string[], { called, weather, zone, terms }: Beside) {
   const rows = new EveryMeter();
   for (const file of files) await readable(readReadings(file, rows));
   if (rows.size === 0) throw invalid('usage', `${files.join(', ')}: there is no reading`);
@@ -124,9 +145,8 @@ async function readSeries(files: readonly string[], { eventDays, weather, zone, 
   }
   const path = weather ?? (await temperatureBeside(files[0]!));
   const temperatures = path === null ? null : await readable(readTemperatures(path));
-  const marks = new Map([...eventDays].map((day): [CivilDay, DayMark[]] => [day, ['event']]));
   const series = [...rows.keys()].sort().map((id): LoadSeries => {
-    const own = { ...loadSeries(id, seriesOf(rows.get(id)), read), marks };
+    const own = { ...loadSeries(id, seriesOf(rows.get(id)), read), marks: marksOf(called, id) };
     const one = minutes > read ? inLonger(own, minutes, zone) : own;
     return temperatures ? withTemperature(one, temperatures) : one;
   });

@@ -4,9 +4,9 @@ import { MISSING } from '../performance/kernel.ts';
 import { indexAt, type LoadSeries } from '../performance/load-series.ts';
 import { isWorkingDay } from '../performance/windows.ts';
 import { ratioOverDays } from './chance.ts';
-import { energies } from './figures.ts';
-import { ADJUSTED, type Measured } from './measure.ts';
+import { ADJUSTED, energies, type Measured } from './measure.ts';
 import type { Occasion } from './occasions.ts';
+import { EVERYBODY, isAsked } from './participants.ts';
 
 /** What may be seen of a home, in the order of the reports. */
 export const SIGNS = ['at_cap', 'pumped', 'frozen_baseline', 'left_against', 'back_up', 'frozen'] as const;
@@ -28,6 +28,10 @@ export const wholePercent = (share: number): string => `${Math.round(share * 100
 /** Fewer occasions are no habit. */
 export const LEAST = 8;
 
+/** The events that a home was asked to, whether it stayed in them or left. */
+export const askedAt = (events: readonly Occasion[], meterId: string): number[] =>
+  events.flatMap(({ cohort = EVERYBODY }, o) => (isAsked(cohort, meterId) ? [o] : []));
+
 /**
  * Homes whose adjustment is cut off on the side that pays on more than half of their days: the hours before notice do not look like their
  * reference days.
@@ -35,8 +39,8 @@ export const LEAST = 8;
 export function capSignals(measured: Measured, series: readonly LoadSeries[], sign: 1 | -1): Signal[] {
   const [which, side] = sign === 1 ? [ADJUSTED.cappedUp, 'above'] : [ADJUSTED.cappedDown, 'below'];
   return series.flatMap(({ meterId }, h) => {
-    const cells = measured.occasions
-      .map((_, o) => o * measured.homes + h)
+    const cells = measured.parts
+      .map((_, part) => part * measured.homes + h)
       .filter((cell) => measured.adjusted[cell] !== ADJUSTED.none);
     const cut = cells.filter((cell) => measured.adjusted[cell] === which).length;
     if (cells.length < LEAST || cut <= cells.length / 2) return [];
@@ -48,7 +52,7 @@ export function capSignals(measured: Measured, series: readonly LoadSeries[], si
 /** Homes with the same load to the Wh in the window on at least eight measured days, and not zero: a stuck meter, or made-up readings. */
 export function frozenSignals(measured: Measured, series: readonly LoadSeries[]): Signal[] {
   return series.flatMap(({ meterId }, h) => {
-    const loads = measured.occasions.flatMap((_, o) => energies(measured, o * measured.homes + h)?.load ?? []);
+    const loads = measured.occasions.flatMap((_, o) => energies(measured, o, h)?.load ?? []);
     const same = loads.length >= LEAST && loads.every((load) => load === loads[0] && load !== 0);
     return same
       ? [{ meterId, sign: 'frozen' as const, says: `exactly ${loads[0]} Wh in the window on ${loads.length} days` }]
@@ -71,11 +75,13 @@ export function pumpSignals(
   seed: number,
 ): Signal[] {
   return series.flatMap((one) => {
-    const pairs = events.flatMap(({ day, event }) => {
+    const own = quiet.filter(({ called }) => !called?.has(one.meterId));
+    const pairs = askedAt(events, one.meterId).flatMap((o) => {
+      const { day, event } = events[o]!;
       const before = event.noticeAt - zone.startOf(day);
       const taken = loadBefore(one, event.noticeAt);
       const working = isWorkingDay(day, holidays, zone);
-      const like = quiet
+      const like = own
         .filter(
           (other) =>
             isWorkingDay(other.day, holidays, zone) === working && Math.abs(Date.parse(other.day) - Date.parse(day)) <= MONTH,

@@ -5,7 +5,7 @@ import { frozenBaselines, unadjusted } from './frozen-baselines.ts';
 import { type LeftAgainst, leftAgainst } from './left-against.ts';
 import { type Measured, measure } from './measure.ts';
 import type { QuietHours } from './past-events.ts';
-import { capSignals, frozenSignals, LEAST, type Looked, pumpSignals, SIGNS, type Sign, type Signal } from './signals.ts';
+import { askedAt, capSignals, frozenSignals, LEAST, type Looked, pumpSignals, SIGNS, type Sign, type Signal } from './signals.ts';
 
 /** Everything worth a second look, and what was looked for. */
 export type Suspicions = {
@@ -30,8 +30,10 @@ export function suspicionsOf(question: Question, { quiet, real, hours }: Seen, e
       : null;
   const left = optOuts && leftAgainst(real, hours, optOuts, series, { sign, seed });
   const none = 'no past events were given (--event-days with start and end)';
-  const few = `fewer than ${LEAST} past events`;
-  const enough = events.length === 0 ? none : events.length < LEAST ? few : '';
+  const asked = series.map(({ meterId }) => askedAt(events, meterId).length);
+  const askedOften = asked.filter((count) => count >= LEAST).length;
+  const few = events.length < LEAST ? `fewer than ${LEAST} past events` : `no home was asked to ${LEAST} past events`;
+  const enough = events.length === 0 ? none : askedOften === 0 ? few : '';
   const why: Record<Sign, string> = {
     at_cap: quiet.adjusted.some((how) => how > 0) ? '' : `${quiet.candidate.name} has no adjustment`,
     pumped: enough,
@@ -54,11 +56,13 @@ export function suspicionsOf(question: Question, { quiet, real, hours }: Seen, e
     ...backUpSignals(series, events, quietHours),
     ...frozenSignals(quiet, series),
   ];
-  const homes = (one: Sign) =>
-    one === 'frozen_baseline' ? (frozen?.looked ?? 0) : one === 'left_against' ? (left?.looked ?? 0) : series.length;
+  const homes: Record<Sign, number> = {
+    ...{ at_cap: series.length, pumped: askedOften, frozen_baseline: frozen?.looked ?? 0, left_against: left?.looked ?? 0 },
+    ...{ back_up: asked.filter((count) => count > 0).length, frozen: series.length },
+  };
   return {
     signals,
-    looked: SIGNS.map((one) => ({ sign: one, homes: why[one] ? 0 : homes(one), why: why[one] })),
+    looked: SIGNS.map((one) => ({ sign: one, homes: why[one] ? 0 : homes[one], why: why[one] })),
     left: left?.all ?? null,
   };
 }

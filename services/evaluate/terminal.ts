@@ -1,4 +1,5 @@
 import type { Evaluation, MethodReport } from './evaluation.ts';
+import { groupInWords } from './past-events.ts';
 import { RULES_IN_WORDS } from './recommend.ts';
 import { SIGN_IN_WORDS } from './signals.ts';
 import { money, percent, ranged, signed } from './words.ts';
@@ -12,7 +13,7 @@ export function terminalReport(found: Evaluation, colour: boolean): string {
   const best = methods.find(({ verdict }) => verdict.recommended);
   const [first] = methods;
   const lines = [
-    `${homes} homes, ${placebos.ordinary + placebos.eventLike} placebo days (${placebos.eventLike} event-like) from ${placebos.first} to ${placebos.last}, ${events} past events; paid by ${terms[0]}; seed ${found.seed}`,
+    `${homes} homes, ${placebos.ordinary + placebos.eventLike} placebo days (${placebos.eventLike} event-like) from ${placebos.first} to ${placebos.last}, ${events} past events${whom(found)}; paid by ${terms[0]}; seed ${found.seed}`,
     '',
     ...aligned([HEAD, ...methods.map(row)]).map((line, i) => paint(line, methods[i - 1], colour)),
     '',
@@ -28,6 +29,12 @@ export function terminalReport(found: Evaluation, colour: boolean): string {
   ];
   return `${lines.join('\n')}\n`;
 }
+
+/** Whom past events asked, where it was not everybody. */
+const whom = ({ participants: { asked, heldOut }, homes, events }: Evaluation): string =>
+  events === 0 || (asked === homes && heldOut === 0)
+    ? ''
+    : ` that asked ${asked} of them${heldOut > 0 ? ` and held out ${heldOut}` : ''}`;
 
 function otherTerms(methods: readonly MethodReport[]): string[] {
   const names = methods[0]?.under.map(({ terms }) => terms) ?? [];
@@ -104,7 +111,7 @@ function paint(line: string, method: MethodReport | undefined, colour: boolean):
 function responses({ name, responses: found }: MethodReport, sign: 1 | -1): string[] {
   if (found.length === 0) return [];
   const rows = found.map((one) => [
-    ...[one.sort || 'events', one.category || 'all homes', `${one.homes} homes`, `${one.events} events`],
+    ...[one.sort || 'events', one.category || 'all homes', groupInWords(one, found), `${one.events} events`],
     ...[one.response, one.quiet, one.apart].map(ranged),
   ]);
   const head = [

@@ -6,6 +6,7 @@ import type { LoadSeries } from '../performance/load-series.ts';
 import type { Evaluation, Question } from './evaluation.ts';
 import { candidatesOf } from './methods.ts';
 import { eventOf, type Occasion, placebos, quietHours, readHours, remembered, spanOf, windowOn } from './occasions.ts';
+import { EVERYBODY } from './participants.ts';
 import { presetTerms } from './terms.ts';
 
 export const zone = remembered(zoneDays('Asia/Kolkata'));
@@ -35,7 +36,7 @@ export function question(
   const { names = ['10of10', '10of10-ratio', 'high5of10'], ...rest } = more;
   const span = spanOf(series, HOURS, zone)!;
   const days = placebos(series, {
-    ...{ zone, hours: HOURS, noticeMinutes: 120, holidays: new Set(), eventDays: new Set(), everyDay: false },
+    ...{ zone, hours: HOURS, noticeMinutes: 120, holidays: new Set(), called: new Map(), everyDay: false },
     ...{ from: zone.plus(span.first, 28), to: span.last },
   });
   return {
@@ -56,14 +57,20 @@ export function withEvents(series: readonly LoadSeries[], after: readonly number
   const events = days.map(
     (day, i): Occasion => ({ day, event: eventOf(windowOn(day, HOURS, zone), 120), kind: 'event', name: `E${i}`, sort: '' }),
   );
-  const eventDays = new Set(days);
+  const called = new Map(days.map((day) => [day, [EVERYBODY]]));
   const base = question(
     series.map((one) => ({ ...one, marks })),
     { events, ...more },
   );
   const span = { from: zone.plus(FIRST, 28), to: zone.plus(FIRST, DAYS - 1) };
   return {
-    ...{ ...base, placebos: base.placebos.filter(({ day }) => !eventDays.has(day)) },
-    quietHours: quietHours(events, { zone, holidays: new Set(), eventDays, ...span }),
+    ...{ ...base, placebos: base.placebos.filter(({ day }) => !called.has(day)) },
+    quietHours: quietHours(events, {
+      zone,
+      holidays: new Set(),
+      called,
+      ...span,
+      meterIds: series.map(({ meterId }) => meterId),
+    }),
   };
 }

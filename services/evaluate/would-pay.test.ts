@@ -3,16 +3,18 @@ import { describe, expect, test } from 'vitest';
 import type { Json } from '../domain/canonical.ts';
 import { MINUTE } from '../domain/interval.ts';
 import { add, exact, type Rational, rational, subtract, sum, ZERO } from '../domain/rational.ts';
+import { fixedOffset } from '../performance/days.ts';
 import type { BaselineWh } from '../performance/estimate.ts';
 import { carried } from '../settlement/credit.ts';
 import type { Point, Slot } from '../settlement/point.ts';
 import { settle } from '../settlement/settle.ts';
 import { readPayTerms } from '../settlement/terms.ts';
-import type { Measured } from './measure.ts';
+import { type Measured, partsAt } from './measure.ts';
 import type { Occasion } from './occasions.ts';
+import type { HomeTerms } from './paid.ts';
 import { pointsPayer } from './pay-points.ts';
 import type { JudgedTerms } from './terms.ts';
-import { columnsPayer, type HomeTerms, payerOf } from './would-pay.ts';
+import { columnsPayer, payerOf } from './would-pay.ts';
 
 const WIDTH = 4;
 const MIDNIGHT = Date.parse('2026-05-01T00:00:00+05:30');
@@ -23,7 +25,11 @@ const cells = fc.record({
   baseline: fc.oneof(
     fc.record({
       kind: fc.constant('exact' as const),
-      numerators: fc.array(fc.bigInt({ min: -3000n, max: 9_000_000n }), { minLength: WIDTH, maxLength: WIDTH }),
+      numerators: fc.oneof(
+        fc.array(fc.bigInt({ min: -3000n, max: 9_000_000n }), { minLength: WIDTH, maxLength: WIDTH }),
+        // A home that gives more than it takes: a cap of its baseline is zero.
+        fc.array(fc.bigInt({ min: -9000n, max: 500n }), { minLength: WIDTH, maxLength: WIDTH }),
+      ),
       denominator: fc.constantFrom(1n, 3n, 10n, 7000n, 99_991n),
     }),
     fc.record({
@@ -62,6 +68,7 @@ function measuredOf(
     ...{
       candidate: { name: 'any', says: '', rests: '', spec: { kind: 'nominated' } as never },
       occasions,
+      ...partsAt(occasions, { zone: fixedOffset('+05:30')! }),
       homes,
       minutes,
       width: WIDTH,

@@ -11,34 +11,9 @@ import {
 } from '../settlement/credit-columns.ts';
 import type { PayTerms } from '../settlement/terms.ts';
 import type { Measured } from './measure.ts';
+import { type HomeTerms, inParts, type Paid, type Payer } from './paid.ts';
 import { pointsPayer } from './pay-points.ts';
 import type { JudgedTerms } from './terms.ts';
-
-/** What full terms pay on one occasion: as one portfolio, reconciled where the terms say so, and each home for itself. */
-export type Paid = {
-  readonly wh: number;
-  /** After penalties. */
-  readonly micros: number;
-  /** Of it taken away by penalties, not negative. */
-  readonly penaltyMicros: number;
-  readonly aloneWh: number;
-  readonly aloneMicros: number;
-};
-
-/** Pays the homes `among`, no home twice, for occasion `o`. */
-export type Payer = ((o: number, among: readonly number[]) => Paid) & { readonly way: 'columns' | 'points' };
-
-/** What money looks at beside the readings, a value a home. */
-export type HomeTerms = {
-  /** W. */
-  readonly committed: readonly number[];
-  readonly household: readonly boolean[];
-  /** Events of the season the home left, occasion o included; 0 = it stayed in this one. */
-  optOuts(o: number, home: number): number;
-};
-
-/** What has not been asked of anybody nobody has left. */
-export const NOBODY_LEFT = (): number => 0;
 
 /**
  * Pays by settlement's own rules, to the micro-rupee: columns of homes where the terms are plain, else settlement point by settlement point.
@@ -67,14 +42,15 @@ const ANY_DAY = '2000-01-01';
 
 /** All homes of an occasion at once. The terms must be plain. */
 export function columnsPayer(measured: Measured, { pay, sign }: JudgedTerms, homes: HomeTerms): Payer {
-  const paid = (o: number, among: readonly number[]): Paid => {
-    const plain = plainTerms(pay, measured.occasions[o]!.day);
+  const ofPart = (part: number, among: readonly number[]): Paid => {
+    const { occasion, day } = measured.parts[part]!;
+    const plain = plainTerms(pay, day);
     if (typeof plain === 'string') throw new RangeError(`terms with ${plain} are not plain`);
-    const columns = columnsOf(measured, o, among, sign);
+    const columns = columnsOf(measured, part, among, sign);
     const cohort = {
       role: new Uint8Array(among.length).fill(CHOSEN),
       aggregated: new Uint8Array(among.length),
-      optOuts: Uint8Array.from(among, (h) => Math.min(255, homes.optOuts(o, h))),
+      optOuts: Uint8Array.from(among, (h) => Math.min(255, homes.optOuts(occasion, h))),
     };
     const { all } = energySums(columns, cohort).sums;
     const scale = scaleOf(wattHours(all.individuals), wattHours(all.delivered), pay);
@@ -84,11 +60,11 @@ export function columnsPayer(measured: Measured, { pay, sign }: JudgedTerms, hom
     const together = scale.num === scale.den ? alone : scaled(scale);
     return { ...together, penaltyMicros: 0, aloneWh: alone.wh, aloneMicros: alone.micros };
   };
-  return Object.assign(paid, { way: 'columns' as const });
+  return Object.assign(inParts(measured, ofPart), { way: 'columns' as const });
 }
 
-function columnsOf(measured: Measured, o: number, among: readonly number[], sign: 1 | -1): MeasuredColumns {
-  const cell = (m: number) => o * measured.homes + among[m]!;
+function columnsOf(measured: Measured, part: number, among: readonly number[], sign: 1 | -1): MeasuredColumns {
+  const cell = (m: number) => part * measured.homes + among[m]!;
   const bytes = (read: (at: number) => number) => Uint8Array.from(among, (_, m) => read(cell(m)));
   return {
     points: among.length,

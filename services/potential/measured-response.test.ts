@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MINUTE } from '../domain/interval.ts';
 import { chanceOf } from '../evaluate/chance.ts';
 import { eventOf, type Occasion, quietHours, remembered } from '../evaluate/occasions.ts';
+import { EVERYBODY } from '../evaluate/participants.ts';
 import { zoneDays } from '../host/zone.ts';
 import { coreBytes } from '../performance/core-file.ts';
 import { estimator } from '../performance/estimate.ts';
@@ -30,8 +31,8 @@ const events = EVENT_DAYS.map((count): Occasion => {
 });
 const calendar = { zone, holidays: new Set<string>(), excluded: new Map<string, string>() };
 const quiet = quietHours(events, {
-  ...{ zone, holidays: calendar.holidays, eventDays: new Set(events.map(({ day }) => day)), from: FIRST },
-  to: zone.plus(FIRST, DAYS - 1),
+  ...{ zone, holidays: calendar.holidays, called: new Map(events.map(({ day }) => [day, [EVERYBODY]])), from: FIRST },
+  ...{ to: zone.plus(FIRST, DAYS - 1), meterIds: Array.from({ length: 16 }, (_, i) => `m${i + 1}`) },
 });
 const past = { events, quiet: quiet.occasions, around: quiet.around };
 

@@ -1,10 +1,11 @@
 import { HOUR, type Interval } from '../domain/interval.ts';
 import type { ZoneDays } from '../domain/zone.ts';
 import { ratioOverDays } from '../evaluate/chance.ts';
-import { energies } from '../evaluate/figures.ts';
-import { measure } from '../evaluate/measure.ts';
+import { byCivilDay } from '../evaluate/civil-days.ts';
+import { energies, measure } from '../evaluate/measure.ts';
 import { candidatesOf } from '../evaluate/methods.ts';
 import type { Occasion } from '../evaluate/occasions.ts';
+import { EVERYBODY, isAsked } from '../evaluate/participants.ts';
 import type { AreaCalendar, Estimator } from '../performance/estimate.ts';
 import { HEAT_SCALE, heatAt } from '../performance/heat.ts';
 import { MISSING } from '../performance/kernel.ts';
@@ -27,7 +28,7 @@ const LEAST_EVENTS = 5;
 const TAIL = 0.05;
 
 /**
- * The response rate of each category at past events of all its homes:
+ * The response rate of each category at past events, over the homes that each of them asked:
  *     Σ over events of (baseline − metered, less the mean of the same on quiet days around) ÷ Σ over events of the flexible load
  * with a 90 % bootstrap interval over events; the flexible load of a home is what answers the temperature of those hours, and EV-like load as
  * its season has it. A rate beyond 0 … 1 is put there. Null where fewer than five events have both, or there is no such load.
@@ -53,9 +54,10 @@ export function measuredRates(
     alike.forEach(({ meterId, category }, h) => {
       const own = sums.get(category) ?? past.events.map(() => ({ delivered: 0, flexible: 0 }));
       sums.set(category, own);
-      past.events.forEach(({ event }, e) => {
-        const asked = energies(real, e * series.length + h);
-        const idle = past.around[e]!.flatMap((o) => energies(quiet, o * series.length + h)?.error ?? []);
+      past.events.forEach(({ event, cohort = EVERYBODY }, e) => {
+        if (!isAsked(cohort, meterId)) return;
+        const asked = energies(real, e, h);
+        const idle = past.around[e]!.flatMap((o) => energies(quiet, o, h)?.error ?? []);
         const flexible = flexibleWh(found.get(meterId)!, series[h]!, event.window, calendar.zone);
         if (!asked || idle.length === 0 || flexible === null) return;
         own[e]!.delivered += asked.error - idle.reduce((sum, error) => sum + error, 0) / idle.length;
@@ -94,18 +96,19 @@ function rateOf(events: readonly Sums[], seed: number): ResponseRate | null {
 }
 
 /** Wh of the flexible load in the window, by the hours' temperatures and the season; null where a temperature is missing. */
-function flexibleWh(finding: Finding, series: LoadSeries, window: Interval, zone: ZoneDays): number | null {
-  const day = zone.dayOf(window.start);
-  const season = SEASON_OF_MONTH[Number(day.slice(5, 7)) - 1]!;
+function flexibleWh(finding: Finding, series: LoadSeries, whole: Interval, zone: ZoneDays): number | null {
   const step = (series.minutes * HOUR) / 60;
   let wh = 0;
-  for (let at = window.start; at < window.end; at += step) {
-    const hour = Math.min(23, Math.floor((at - zone.startOf(day)) / HOUR));
-    const heat = heatAt(series, indexAt(series, at), 'C');
-    if (finding.response && heat === MISSING) return null;
-    const sensitive = finding.response ? sensitiveW(finding.response, hour, heat / HEAT_SCALE.C) : 0;
-    const watts = sensitive + (finding.evLike[season]![hour] ?? 0);
-    wh += (Math.min(watts, finding.sanctionedLoadW ?? watts) * series.minutes) / 60;
+  for (const { day, window } of byCivilDay(whole, zone)) {
+    const season = SEASON_OF_MONTH[Number(day.slice(5, 7)) - 1]!;
+    for (let at = window.start; at < window.end; at += step) {
+      const hour = Math.min(23, Math.floor((at - zone.startOf(day)) / HOUR));
+      const heat = heatAt(series, indexAt(series, at), 'C');
+      if (finding.response && heat === MISSING) return null;
+      const sensitive = finding.response ? sensitiveW(finding.response, hour, heat / HEAT_SCALE.C) : 0;
+      const watts = sensitive + (finding.evLike[season]![hour] ?? 0);
+      wh += (Math.min(watts, finding.sanctionedLoadW ?? watts) * series.minutes) / 60;
+    }
   }
   return wh;
 }

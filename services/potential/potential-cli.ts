@@ -1,16 +1,19 @@
 import { writeFile } from 'node:fs/promises';
+import type { Interval } from '../domain/interval.ts';
 import { invalid } from '../domain/outcome.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import { EveryMeter } from '../evaluate/every-meter.ts';
-import { readDayList, readEvents } from '../evaluate/lists.ts';
+import { type PastEvent, readDayList } from '../evaluate/lists.ts';
 import { pastOccasions, quietHours, remembered } from '../evaluate/occasions.ts';
+import { calledDays, isAsked, marksOf } from '../evaluate/participants.ts';
+import { readPast } from '../evaluate/question-cli.ts';
 import { EXIT, readWords } from '../host/cli.ts';
 import { zoneDays } from '../host/zone.ts';
 import { coreBytes } from '../performance/core-file.ts';
 import { type Estimator, estimator } from '../performance/estimate.ts';
 import { type Temperatures, withTemperature } from '../performance/heat.ts';
 import { loadKernel } from '../performance/kernel.ts';
-import { type DayMark, loadSeries } from '../performance/load-series.ts';
+import { loadSeries } from '../performance/load-series.ts';
 import { linesOf, readReadings } from '../performance/readings-csv.ts';
 import { seriesOf } from '../performance/series.ts';
 import { readTemperatures, temperatureBeside } from '../performance/temperature-file.ts';
@@ -35,8 +38,9 @@ how many MW of it may be expected to answer a call in the peak window (with an i
                       (default: the homes stand for themselves)
   --peak 18-22        local hours of the peak window (default: the four hours in a row with the highest mean load)
   --design-temperature C   °C at which temperature-sensitive load is taken (default: 95th percentile of the hours of the window)
-  --event-days FILE   past events of all these homes, CSV: start,end[,event_id,kind]; from five of them on the response rate of a category is
-                      measured, and their load is no load research
+  --event-days FILE   past events, CSV: start,end[,event_id,kind]; from five of them on the response rate of a category is measured, and the
+                      load of who was asked is no load research there
+  --participants FILE whom those events asked, CSV: meter_id[,event_id][,role], as lachak evaluate takes it (default: all these homes)
   --holidays FILE     one day a line, for the baselines of those events
   --response R        share of the flexible load that answers a call: 0.3, or with what it may as well be, low/expected/high (90 % between):
                       0.2/0.3/0.45; or domestic=0.2/0.35/0.5,commercial=0.2. It goes before what was measured. Without both a planning value:
@@ -55,7 +59,16 @@ export async function potentialCommand(argv: readonly string[]): Promise<number>
   const { values, positionals } = readWords(argv, {
     readings: { type: 'string', multiple: true },
     ...{ temperature: word, meters: word, zone: word, system: word, peak: word, 'design-temperature': word },
-    ...{ 'event-days': word, holidays: word, response: word, precision: word, seed: word, json: word, html: word },
+    ...{
+      'event-days': word,
+      participants: word,
+      holidays: word,
+      response: word,
+      precision: word,
+      seed: word,
+      json: word,
+      html: word,
+    },
   });
   if (values.help) {
     process.stdout.write(HELP);
@@ -70,10 +83,8 @@ export async function potentialCommand(argv: readonly string[]): Promise<number>
     const terms = termsOf(flags);
     const { homes, setAside } = await readHomes(readings, flags.temperature, flags.meters);
     const kernel = await loadKernel(coreBytes());
-    const past =
-      flags['event-days'] && homes.length > 0 ? await pastEvents(flags['event-days'], flags.holidays, homes, terms.zone) : null;
-    const windows = past?.windows ?? [];
-    const load = homes.map((home) => withoutEvents(home, windows));
+    const past = homes.length > 0 ? await pastEvents(flags, homes, terms.zone) : null;
+    const load = homes.map((home) => (past ? withoutEvents(home, windowsOf(past.all, home.meterId)) : home));
     const study = studyHomes(kernel, load, terms.zone, progress(homes.length));
     const responseRates = past ? ratesOf(past, homes, study.findings, terms, estimator({ kernel })) : terms.responseRates;
     const research = researchOf(study.findings, [...setAside, ...study.setAside], { ...terms, responseRates });
@@ -134,41 +145,48 @@ function responseRatesOf(text: string | undefined): Map<string, ResponseRate> {
   return given;
 }
 
-/** Past events that lie in the readings, their hours on quiet days, and days that are no reference days. */
-async function pastEvents(file: string, holidayFile: string | undefined, homes: readonly Home[], given: ZoneDays) {
+/** Past events that lie in the readings, their hours on quiet days, and who was called when; null where none were given. */
+async function pastEvents(flags: Readonly<Record<string, string | undefined>>, homes: readonly Home[], given: ZoneDays) {
   const zone = remembered(given);
-  const past = readEvents((await wholeFile(file)).join('\n'), file, zone);
+  const past = await readPast(flags, zone, async (path) => (await wholeFile(path)).join('\n'));
+  if (past.length === 0) return null;
+  const holidayFile = flags.holidays;
   const holidays = holidayFile ? readDayList((await wholeFile(holidayFile)).join('\n'), holidayFile) : new Set<CivilDay>();
-  const eventDays = new Set(past.flatMap(({ days }) => days));
+  const called = calledDays(past, NOTICE_MINUTES, zone);
   const start = Math.min(...homes.map(({ series }) => series.start));
   const span = { from: zone.dayOf(start), to: zone.plus(zone.dayOf(Math.max(...homes.map(({ series }) => endOf(series)))), -1) };
   const grid = Math.max(...homes.map(({ series }) => series.minutes));
   const events = pastOccasions(past, { noticeMinutes: NOTICE_MINUTES, first: span.from, last: span.to, grid, zone });
-  const { occasions, around } = quietHours(events, { zone, holidays, eventDays, ...span });
-  const windows = past.flatMap(({ window }) => window ?? []);
-  const marks = new Map([...eventDays].map((day): [CivilDay, DayMark[]] => [day, ['event']]));
+  const { occasions, around } = quietHours(events, {
+    ...{ zone, holidays, called, ...span },
+    meterIds: homes.map(({ meterId }) => meterId),
+  });
   return {
     events,
     quiet: occasions,
     around,
-    windows,
-    marks,
+    all: past,
+    called,
     calendar: { zone, holidays, excluded: new Map<CivilDay, string>() },
   };
 }
+
+/** When a home was asked for something. */
+const windowsOf = (past: readonly PastEvent[], meterId: string): Interval[] =>
+  past.flatMap(({ window, cohort }) => (window && isAsked(cohort, meterId) ? [window] : []));
 
 /** As the default terms give notice. */
 const NOTICE_MINUTES = 120;
 
 /** What was said of a category goes before what was measured there; a category of which neither is known is planned. */
 function ratesOf(
-  { marks, calendar, ...past }: Awaited<ReturnType<typeof pastEvents>>,
+  { called, calendar, ...past }: NonNullable<Awaited<ReturnType<typeof pastEvents>>>,
   homes: readonly Home[],
   findings: readonly Finding[],
   terms: StudyTerms,
   estimate: Estimator,
 ): Map<string, ResponseRate> {
-  const marked = homes.map((home) => ({ ...home, series: { ...home.series, marks } }));
+  const marked = homes.map((home) => ({ ...home, series: { ...home.series, marks: marksOf(called, home.meterId) } }));
   const measured = measuredRates(marked, findings, past, calendar, estimate, terms.seed);
   const rates = new Map(terms.responseRates);
   if (rates.has('')) return rates;

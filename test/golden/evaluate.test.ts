@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { chanceOf } from '../../services/evaluate/chance.ts';
 import { evaluate, type Question } from '../../services/evaluate/evaluation.ts';
-import { energies } from '../../services/evaluate/figures.ts';
-import { measure } from '../../services/evaluate/measure.ts';
+import { energies, measure } from '../../services/evaluate/measure.ts';
 import type { Occasion } from '../../services/evaluate/occasions.ts';
 import { meanLoad } from '../../services/evaluate/parts.ts';
 import { readQuestion } from '../../services/evaluate/question-cli.ts';
@@ -80,7 +79,7 @@ describeWithFixtures('100 London homes, 2013', [READINGS, EVENTS, 'data/lcl/mete
     const optOuts = asked.events.map(() => new Set(series.filter(() => chance() < 1 / 6).map(({ meterId }) => meterId)));
     for (const one of leavers) {
       const h = asked.series.indexOf(one);
-      const residuals = asked.events.map((_, o) => ({ o, wh: energies(seen.real, o * series.length + h)?.error ?? 0 }));
+      const residuals = asked.events.map((_, o) => ({ o, wh: energies(seen.real, o, h)?.error ?? 0 }));
       for (const those of optOuts) those.delete(one.meterId);
       for (const { o } of residuals.sort((a, b) => a.wh - b.wh).slice(0, 10)) optOuts[o]!.add(one.meterId);
     }

@@ -48,7 +48,16 @@ export function daysOf<S, T>(batch: Batch, lane: usize): bool {
       }
       for (; s > 0; s--, at += row) least = lesser<T>(least, reading<S, T>(at));
     } else {
-      for (let s = eventSlots; s > 0; s--, at += row) {
+      let s = eventSlots;
+      for (; s >= 4 && sizeof<S>() == 2; s -= 4, at += row << 2) {
+        const first = reading<S, T>(at);
+        const second = reading<S, T>(at + row);
+        const third = reading<S, T>(at + (row << 1));
+        const fourth = reading<S, T>(at + row * 3);
+        least = lesser<T>(least, lesser<T>(lesser<T>(first, second), lesser<T>(third, fourth)));
+        score = plus<T>(score, plus<T>(plus<T>(first, second), plus<T>(third, fourth)));
+      }
+      for (; s > 0; s--, at += row) {
         const wh = reading<S, T>(at);
         least = lesser<T>(least, wh);
         if (sizeof<S>() == 4) largest = i32x4.max_s(largest, wh);

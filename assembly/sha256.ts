@@ -1,19 +1,15 @@
 /*
  * SHA-256 of many rows (FIPS 180-4, sections 5.1.1 and 6.2.2), and the Merkle tree hash over 32-byte leaves (RFC 6962, section 2.1).
- * A settlement run of a state hashes tens of millions of short rows: one call for all of them, no objects.
+ * A settlement run of a state hashes tens of millions of short rows: one call for all of them, no objects. Each row waits for itself
+ * alone, so four go abreast, a lane of every vector each; what is left over of four, and a core without vectors, one by one.
  */
+import { beginLanes, compressLanes, digestLane } from './sha256-lanes';
+import { K } from './sha256-words';
 
-const K = memory.data<u32>([
-  0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3,
-  0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-  0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-  0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-  0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-  0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-]);
-/** The schedule, the padded message of one row, the state: constant places, since one call runs at a time in a memory. */
+/** The schedule, the padded messages of four rows, the state: constant places, since one call runs at a time in a memory. */
 const SCHEDULE = memory.data(256, 16);
-const MESSAGE = memory.data(256, 16);
+const MESSAGE_BYTES: usize = 256;
+const MESSAGES = memory.data(1024, 16);
 const STATE = memory.data(32, 16);
 
 /** A prefix byte and a padding of nine must fit beside the row. */
@@ -27,25 +23,59 @@ export function hashRows(rows: usize, stride: i32, length: i32, count: i32, pref
   const head = prefix < 0 ? 0 : 1;
   const bytes = length + head;
   if (length < 0 || length > ROW_BYTES_MOST || stride < 0) return 1;
-  const blocks = (bytes + 9 + 63) >> 6;
-  memory.fill(MESSAGE, 0, blocks << 6);
-  store<u8>(MESSAGE + bytes, 0x80);
-  store<u32>(MESSAGE + (blocks << 6) - 4, bswap<u32>(bytes << 3));
-  if (head) store<u8>(MESSAGE, prefix);
-  for (let i = 0; i < count; i++) {
-    memory.copy(MESSAGE + head, rows + <usize>i * stride, length);
-    store<u32>(STATE, 0x6a09e667);
-    store<u32>(STATE, 0xbb67ae85, 4);
-    store<u32>(STATE, 0x3c6ef372, 8);
-    store<u32>(STATE, 0xa54ff53a, 12);
-    store<u32>(STATE, 0x510e527f, 16);
-    store<u32>(STATE, 0x9b05688c, 20);
-    store<u32>(STATE, 0x1f83d9ab, 24);
-    store<u32>(STATE, 0x5be0cd19, 28);
-    for (let block = 0; block < blocks; block++) compress(MESSAGE + (block << 6));
-    for (let word = 0; word < 32; word += 4) store<u32>(out + (<usize>i << 5) + word, bswap<u32>(load<u32>(STATE + word)));
+  const blocks = blocksOf(bytes);
+  for (let row: usize = 0; row < 4; row++) {
+    const message = MESSAGES + row * MESSAGE_BYTES;
+    memory.fill(message, 0, bytes);
+    pad(message, bytes);
+    if (head) store<u8>(message, prefix);
+  }
+  let i = 0;
+  if (ASC_FEATURE_SIMD) {
+    for (; i + 4 <= count; i += 4) {
+      for (let row: usize = 0; row < 4; row++)
+        memory.copy(MESSAGES + row * MESSAGE_BYTES + head, rows + (<usize>i + row) * stride, length);
+      beginLanes();
+      for (let block = 0; block < blocks; block++) {
+        const at = MESSAGES + (<usize>block << 6);
+        compressLanes(at, at + MESSAGE_BYTES, at + 2 * MESSAGE_BYTES, at + 3 * MESSAGE_BYTES);
+      }
+      for (let row = 0; row < 4; row++) digestLane(row, out + (<usize>(i + row) << 5));
+    }
+  }
+  for (; i < count; i++) {
+    memory.copy(MESSAGES + head, rows + <usize>i * stride, length);
+    hashPadded(MESSAGES, blocks, out + (<usize>i << 5));
   }
   return 0;
+}
+
+/** Of a message of so many bytes, a one bit and its length. */
+@inline
+export function blocksOf(bytes: i32): i32 {
+  return (bytes + 9 + 63) >> 6;
+}
+
+/** Lays what follows a message of `bytes` bytes up to the end of its last block. */
+export function pad(message: usize, bytes: i32): void {
+  const end = <usize>blocksOf(bytes) << 6;
+  memory.fill(message + bytes, 0, end - bytes);
+  store<u8>(message + bytes, 0x80);
+  store<u32>(message + end - 4, bswap<u32>(bytes << 3));
+}
+
+/** The 32 bytes of one padded message. */
+export function hashPadded(message: usize, blocks: i32, out: usize): void {
+  store<u32>(STATE, 0x6a09e667);
+  store<u32>(STATE, 0xbb67ae85, 4);
+  store<u32>(STATE, 0x3c6ef372, 8);
+  store<u32>(STATE, 0xa54ff53a, 12);
+  store<u32>(STATE, 0x510e527f, 16);
+  store<u32>(STATE, 0x9b05688c, 20);
+  store<u32>(STATE, 0x1f83d9ab, 24);
+  store<u32>(STATE, 0x5be0cd19, 28);
+  for (let block = 0; block < blocks; block++) compress(message + (<usize>block << 6));
+  for (let word: usize = 0; word < 32; word += 4) store<u32>(out + word, bswap<u32>(load<u32>(STATE + word)));
 }
 
 /** Root of the tree over `count` leaves of 32 bytes at `leaves`, which is overwritten; the root ends there. No leaf: SHA-256 of nothing. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { coreBytes } from '../services/performance/core-file.ts';
+import { coreBytes } from '../services/host/core-file.ts';
 import { comparableDays, fixedOffset } from '../services/performance/days.ts';
 import { type EstimateInput, loadKernel, MISSING } from '../services/performance/kernel.ts';
 import { readReadings } from '../services/performance/readings-csv.ts';

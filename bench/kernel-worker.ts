@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { coreBytes } from '../services/performance/core-file.ts';
+import { coreBytes } from '../services/host/core-file.ts';
 import { loadKernel } from '../services/performance/kernel.ts';
 import { CELLS, DAYS, EVENT_SLOTS, METERS, SLOTS, specOf, WINDOW_SLOTS } from './kernel-input.ts';
 

@@ -1,5 +1,5 @@
+import { coreBytes } from '../services/host/core-file.ts';
 import { openDays, type VersionName } from '../services/performance/column-file.ts';
-import { coreBytes } from '../services/performance/core-file.ts';
 import { loadKernel } from '../services/performance/kernel.ts';
 import type { DayMatchingSpec } from '../services/performance/spec.ts';
 

@@ -3,8 +3,8 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { emptyColumns, encodeBase, type TileName } from '../services/domain/tile.ts';
+import { coreBytes } from '../services/host/core-file.ts';
 import { type DayFiles, openDays, type VersionName } from '../services/performance/column-file.ts';
-import { coreBytes } from '../services/performance/core-file.ts';
 import { loadKernel } from '../services/performance/kernel.ts';
 import { millionMeters } from './million.ts';
 

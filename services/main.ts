@@ -26,7 +26,7 @@ const commands: Readonly<Record<string, Command>> = {
   allocate: {
     says: 'settle trades of energy between neighbours: who gets what of the metered energy, and what it costs',
     run: async (argv) =>
-      (await import('./market/allocate-cli.ts')).allocateCommand(argv, (await import('./performance/core-file.ts')).coreBytes),
+      (await import('./market/allocate-cli.ts')).allocateCommand(argv, (await import('./host/core-file.ts')).coreBytes),
   },
   evaluate: {
     says: 'judge baseline methods on your own readings: bias, spread, and what each would have paid for nothing',

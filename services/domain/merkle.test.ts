@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inclusionProof, merkleRoot, rootFromProof } from './merkle.ts';
-import { rootOfDigests } from './merkle-words.ts';
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest();
 const hex = (bytes: Uint8Array | null) => (bytes ? Buffer.from(bytes).toString('hex') : null);
@@ -36,18 +35,5 @@ describe('Merkle trees of RFC 6962', () => {
         if (size > 1) expect(rootFromProof(leaves[index]!, { ...proof, path: proof.path.slice(1) }, sha256)).not.toEqual(root);
       }),
     );
-  });
-
-  test('have the same root when their leaves lie side by side as words', () => {
-    const leaves = fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }), { minLength: 1, maxLength: 40 });
-    fc.assert(
-      fc.property(leaves, (all) => {
-        // From any address.
-        const flat = new Uint8Array(1 + 32 * all.length).subarray(1);
-        for (const [i, leaf] of all.entries()) flat.set(leaf, 32 * i);
-        expect(Buffer.from(rootOfDigests(flat)).toString('hex')).toBe(Buffer.from(merkleRoot(all, sha256)).toString('hex'));
-      }),
-    );
-    expect(() => rootOfDigests(new Uint8Array(33))).toThrow(RangeError);
   });
 });

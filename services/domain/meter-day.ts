@@ -37,7 +37,20 @@ export function writeMeterDay(readings: MeterDayReadings): Uint8Array {
     throw new RangeError(
       `meter-day of ${slots} import slots with ${exportWh?.length ?? 0} export and ${quality.length} qualities`,
     );
-  const { meterId, day, zone, intervalMinutes } = readings;
+  const head = meterDayHead(readings, slots);
+  // Two numbers of up to 16 digits and a sign, two commas, a quality and a line end; a character of a name is up to three bytes.
+  const most = 3 * head.length + slots * 40;
+  if (scratch.length < most) scratch = new Uint8Array(2 * most);
+  const bytes = scratch;
+  const at = encoder.encodeInto(head, bytes).written;
+  if (importWh instanceof Int32Array && (exportWh === null || exportWh instanceof Int32Array) && quality instanceof Uint8Array)
+    return bytes.subarray(0, writeColumns(bytes, at, importWh, exportWh, quality));
+  return bytes.subarray(0, writeSlots(bytes, at, readings));
+}
+
+/** What stands above the slots. Throws RangeError on a control character. */
+export function meterDayHead(names: Omit<MeterDayReadings, 'importWh' | 'exportWh' | 'quality'>, slots: number): string {
+  const { meterId, day, zone, intervalMinutes } = names;
   if (CONTROL.test(meterId)) throw new RangeError('a control character in the names of a meter-day');
   const tail = `\n${day}\n${zone}\n${intervalMinutes}\n${slots}\n`;
   if (tail !== checkedTail) {
@@ -45,14 +58,7 @@ export function writeMeterDay(readings: MeterDayReadings): Uint8Array {
       throw new RangeError('a control character in the names of a meter-day');
     checkedTail = tail;
   }
-  // Two numbers of up to 16 digits and a sign, two commas, a quality and a line end; a character of a name is up to three bytes.
-  const most = 3 * (MARK.length + meterId.length + tail.length) + slots * 40;
-  if (scratch.length < most) scratch = new Uint8Array(2 * most);
-  const bytes = scratch;
-  const at = encoder.encodeInto(MARK + meterId + tail, bytes).written;
-  if (importWh instanceof Int32Array && (exportWh === null || exportWh instanceof Int32Array) && quality instanceof Uint8Array)
-    return bytes.subarray(0, writeColumns(bytes, at, importWh, exportWh, quality));
-  return bytes.subarray(0, writeSlots(bytes, at, readings));
+  return MARK + meterId + tail;
 }
 
 function writeSlots(bytes: Uint8Array, from: number, { importWh, exportWh, quality }: MeterDayReadings): number {
@@ -70,7 +76,7 @@ function writeSlots(bytes: Uint8Array, from: number, { importWh, exportWh, quali
   return at;
 }
 
-/** The same, of columns as tiles have them: this is the path of every reading that is stored. */
+/** The same, of columns as tiles have them. */
 function writeColumns(
   bytes: Uint8Array,
   from: number,

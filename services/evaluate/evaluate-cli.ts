@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { presets } from '../catalogue/presets.ts';
 import { invalid } from '../domain/outcome.ts';
 import { EXIT, readWords } from '../host/cli.ts';
-import { coreBytes } from '../performance/core-file.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { estimator } from '../performance/estimate.ts';
 import { loadKernel } from '../performance/kernel.ts';
 import { USUAL_COMMITMENT } from './committed.ts';

@@ -1,5 +1,5 @@
+import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
-import { coreBytes } from '../performance/core-file.ts';
 import { estimator } from '../performance/estimate.ts';
 import { loadKernel, MISSING } from '../performance/kernel.ts';
 import type { LoadSeries } from '../performance/load-series.ts';

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { sha256 } from '../host/ids.ts';
 import { type DayLaid, type DayToLay, layDay } from './lay.ts';
+import { dayRoot } from './root-service.ts';
 
 /** Lays days, several at a time. */
 export type Crew = {
@@ -31,7 +32,7 @@ export function openCrew(hands = availableParallelism()): Crew {
   };
   return {
     hands,
-    lay: async (day) => (day.name.slots * day.name.meters < CELLS_LEAST ? layDay(day, sha256) : free().lay(day)),
+    lay: async (day) => (day.name.slots * day.name.meters < CELLS_LEAST ? layDay(day, { sha256, dayRoot }) : free().lay(day)),
     stop: async () => void (await Promise.all([...threads].map(({ worker }) => worker.terminate()))),
   };
 }

@@ -1,8 +1,9 @@
 import { setImmediate as breath } from 'node:timers/promises';
 import { grouped } from '../domain/grouped.ts';
+import { hex } from '../domain/hex.ts';
 import type { Instant } from '../domain/interval.ts';
 import { state, type TileName } from '../domain/tile.ts';
-import { sha256, sha256Hex } from '../host/ids.ts';
+import { sha256Hex } from '../host/ids.ts';
 import { zoneDays } from '../host/zone.ts';
 import { arrange, type Group, type TilePlace } from './arrange.ts';
 import type { Crew } from './crew-service.ts';
@@ -13,12 +14,13 @@ import type { KnownMeter } from './known.ts';
 import type { DayLaid } from './lay.ts';
 import { merge } from './merge.ts';
 import type { ReadingStore } from './reading-store.ts';
+import { dayRoot } from './root-service.ts';
 import type { Rows } from './rows.ts';
 import { rowsFrom } from './sheet.ts';
 import type { Sorted } from './sort-out.ts';
 import type { SheetDay } from './spread.ts';
 import { dayBefore, daySums, type Surroundings } from './surroundings-service.ts';
-import { encodeVersion, tileRoot } from './tile-version.ts';
+import { encodeVersion } from './tile-version.ts';
 import { LIMITS } from './vee.ts';
 import type { Versions } from './versions-service.ts';
 
@@ -137,7 +139,7 @@ async function layGroups(of: DaysToLay, place: TilePlace, { rows, groups, slot }
     for (let i = 0; i < slots.length; i++)
       state(day.columns, slots[i]! * count + ordinal[i]!, importWh[i]!, exportWh[i]!, quality[i]!);
     const digest = sha256Hex(bytes);
-    const merkleRoot = Buffer.from(tileRoot(place, day.columns, ids, sha256)).toString('hex');
+    const merkleRoot = hex(dayRoot(place, day.columns, ids));
     const said = { statements: merged.stored, correction: merged.correction, bytes };
     await versions.add(place, { version, knownAt, meters: count, delta, digest, merkleRoot, ...said });
   }

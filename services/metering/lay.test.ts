@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hex } from '../domain/hex.ts';
+import { merkleRoot } from '../domain/merkle.ts';
 import { emptyColumns, MISSING, state } from '../domain/tile.ts';
 import { sha256, sha256Hex } from '../host/ids.ts';
 import { zoneDays } from '../host/zone.ts';
@@ -9,10 +11,11 @@ import type { KnownMeter } from './known.ts';
 import { layDay } from './lay.ts';
 import { merge } from './merge.ts';
 import { readingsReader } from './reader.ts';
+import { dayRoot } from './root-service.ts';
 import { noRows, type Rows } from './rows.ts';
 import { noSheet, rowsFrom, type Sheet } from './sheet.ts';
 import { type Sorted, sortOut } from './sort-out.ts';
-import { encodeVersion, tileRoot } from './tile-version.ts';
+import { encodeVersion, meterDayDigest, slotsOf } from './tile-version.ts';
 import type { Member } from './validate.ts';
 import { LIMITS } from './vee.ts';
 
@@ -103,7 +106,7 @@ function made(input: { rows: Rows; sheet: Sheet | null; findings: Findings }): M
     const members = Array.from({ length: 9 }, memberOf(place.shard));
     const name = { ...place, meters: 9, version: 1, knownAt };
     const { bases } = sheet!;
-    const laid = layDay({ name, zone: place.zone, columns, bases, ordinalOf, factorOf, members, ...common }, sha256);
+    const laid = layDay({ name, zone: place.zone, columns, bases, ordinalOf, factorOf, members, ...common }, { sha256, dayRoot });
     add(laid);
     absorb(findings, laid.found);
     if (laid.bytes) tiles.push([place, 1, knownAt, laid.digest, sha256Hex(laid.bytes), laid.merkleRoot]);
@@ -124,14 +127,12 @@ function made(input: { rows: Rows; sheet: Sheet | null; findings: Findings }): M
     const { bytes } = encodeVersion(name, s, open.version === 1);
     for (let i = 0; i < s.slot.length; i++)
       state(live, s.slot[i]! * 9 + s.ordinal[i]!, s.importWh[i]!, s.exportWh[i]!, s.quality[i]!);
-    const root = tileRoot(
-      place,
-      live,
-      members.map((member) => member?.meterId),
-      sha256,
-    );
+    const meterDays = members.flatMap((member, ordinal) => {
+      const digest = member ? meterDayDigest(place, member.meterId, slotsOf(live, ordinal), sha256) : null;
+      return digest === null ? [] : [digest];
+    });
     const digest = sha256Hex(bytes);
-    tiles.push([place, open.version, knownAt, digest, digest, Buffer.from(root).toString('hex')]);
+    tiles.push([place, open.version, knownAt, digest, digest, hex(merkleRoot(meterDays, sha256))]);
   }
   return { tiles, counts, findings, straight: sorted.days.length };
 }

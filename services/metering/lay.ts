@@ -1,8 +1,9 @@
 import { hex } from '../domain/hex.ts';
 import { type DayColumns, emptyColumns, encodeBase, MISSING, type TileName } from '../domain/tile.ts';
+import type { DayRoot } from './day-root.ts';
 import { FINDINGS_KEPT, type FindingCode, type FindingRow, noFindings } from './findings.ts';
 import { lineOf, type SheetColumn } from './sheet.ts';
-import { type Sha256, tileRoot } from './tile-version.ts';
+
 import { type Member, validate } from './validate.ts';
 import type { VeeLimits } from './vee.ts';
 
@@ -20,6 +21,8 @@ export type DayToLay = {
   readonly daySums: ReadonlyMap<number, number>;
   readonly limits: VeeLimits;
 };
+/** What laying a day stands on. */
+export type Ground = { readonly sha256: (bytes: Uint8Array) => Uint8Array; readonly dayRoot: DayRoot };
 export type DayLaid = {
   /** The file of its first version, a base; null = it says nothing. */
   readonly bytes: Uint8Array | null;
@@ -39,7 +42,7 @@ const SUSPECT = 4;
 const REJECTED = 5;
 
 /** The straight road from a delivery to a tile: what `merge` and `encodeVersion` make of the same readings as rows, on an empty day. */
-export function layDay(day: DayToLay, sha256: Sha256): DayLaid {
+export function layDay(day: DayToLay, { sha256, dayRoot }: Ground): DayLaid {
   const { name, zone, bases, members, daySums, limits } = day;
   const { slots, meters, intervalMinutes } = name;
   const fresh = emptyColumns(slots, meters);
@@ -67,7 +70,7 @@ export function layDay(day: DayToLay, sha256: Sha256): DayLaid {
   return {
     bytes,
     digest: hex(sha256(bytes)),
-    merkleRoot: hex(tileRoot({ ...name, zone }, fresh, ids, sha256)),
+    merkleRoot: hex(dayRoot({ ...name, zone }, fresh, ids)),
     ...counted,
     found,
   };

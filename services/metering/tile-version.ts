@@ -1,5 +1,3 @@
-import { merkleRoot } from '../domain/merkle.ts';
-import { rootOfDigests } from '../domain/merkle-words.ts';
 import { writeMeterDay } from '../domain/meter-day.ts';
 import {
   type DayColumns,
@@ -11,7 +9,6 @@ import {
   type TileName,
 } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
-import { says } from './validate.ts';
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 /** Of one meter out of the columns of its shard. */
@@ -58,58 +55,6 @@ export function meterDayDigest(
 ): Uint8Array | null {
   if (isBlank(slots.quality)) return null;
   return sha256(writeMeterDay({ meterId, day: day.day, zone: day.zone, intervalMinutes: day.intervalMinutes, ...slots }));
-}
-
-/** RFC 6962 root over the digests (32 bytes each) of all meter-days present, in ordinal order. */
-export function tileRoot(
-  day: { readonly day: CivilDay; readonly zone: string; readonly intervalMinutes: number },
-  columns: DayColumns,
-  meterIds: readonly (string | undefined)[],
-  sha256: Sha256,
-): Uint8Array {
-  const leaves = new Uint8Array(32 * meterIds.length);
-  let count = 0;
-  const daysOf = daysByMeter(columns);
-  for (const [ordinal, meterId] of meterIds.entries()) {
-    if (meterId === undefined) continue;
-    const digest = meterDayDigest(day, meterId, daysOf(ordinal), sha256);
-    if (digest !== null) leaves.set(digest, 32 * count++);
-  }
-  return count === 0 ? merkleRoot([], sha256) : rootOfDigests(leaves.subarray(0, 32 * count));
-}
-
-/** Meters whose columns lie side by side: 16 i32 fill a cache line. */
-const ABREAST = 16;
-
-/**
- * One meter after the other out of columns that lie by interval, in ascending order best; what is answered holds until the next call. A
- * meter's slots lie far apart, so those of its neighbours are brought along.
- */
-function daysByMeter(columns: DayColumns): (ordinal: number) => MeterSlots {
-  const { slots, meters } = columns;
-  const importWh = new Int32Array(slots * ABREAST);
-  const exportWh = new Int32Array(slots * ABREAST).fill(MISSING);
-  const exports = says(columns.exportWh);
-  const quality = new Uint8Array(slots * ABREAST);
-  let first = -1;
-  return (ordinal) => {
-    if (ordinal >= meters) return slotsOf(columns, ordinal);
-    const start = ordinal - (ordinal % ABREAST);
-    if (start !== first) {
-      first = start;
-      const count = Math.min(ABREAST, meters - start);
-      for (let slot = 0; slot < slots; slot++) {
-        const from = slot * meters + start;
-        for (let i = 0; i < count; i++) {
-          importWh[i * slots + slot] = columns.importWh[from + i]!;
-          quality[i * slots + slot] = columns.quality[from + i]!;
-          if (exports) exportWh[i * slots + slot] = columns.exportWh[from + i]!;
-        }
-      }
-    }
-    const [from, to] = [(ordinal - start) * slots, (ordinal - start + 1) * slots];
-    return { importWh: importWh.subarray(from, to), exportWh: exportWh.subarray(from, to), quality: quality.subarray(from, to) };
-  };
 }
 
 /** True when a version says anything of a meter: then its file is where that meter-day came by. */

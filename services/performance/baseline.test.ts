@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { coreBytes } from '../host/core-file.ts';
 import { answerCase } from './baseline.ts';
-import { coreBytes } from './core-file.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 import { readRequest } from './request.ts';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { Refusal } from '../domain/outcome.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { type AnyCase, answerAny, readCases } from './cases.ts';
-import { coreBytes } from './core-file.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 import { noRows, seriesOf } from './series.ts';
 

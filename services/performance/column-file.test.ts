@@ -6,8 +6,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { decodeTile, emptyColumns, encodeBase, encodeDelta, foldTiles, MISSING, state, type TileName } from '../domain/tile.ts';
 import { columnOffset, decodeHeader, type TileFormat } from '../domain/tile-layout.ts';
 import { xxh32 } from '../domain/xxh32.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { type Column, type DayFiles, openDays, type VersionName } from './column-file.ts';
-import { coreBytes } from './core-file.ts';
 import { type Kernel, loadKernel } from './kernel.ts';
 
 const SLOTS = 6;

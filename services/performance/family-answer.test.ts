@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { methodPresets } from '../domain/method-presets.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
 import { answerAny, readCases } from './cases.ts';
-import { coreBytes } from './core-file.ts';
 import { estimator } from './estimate.ts';
 import { presetMethod } from './family-answer.ts';
 import type { Temperatures } from './heat.ts';

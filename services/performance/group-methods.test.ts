@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DAY, HOUR } from '../domain/interval.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
 import type { ControlGroup, Member } from './control-group.ts';
-import { coreBytes } from './core-file.ts';
 import { type AreaCalendar, baselineAt, baselineFloats, type Estimator, estimator } from './estimate.ts';
 import { loadKernel, MISSING } from './kernel.ts';
 import type { LoadSeries } from './load-series.ts';

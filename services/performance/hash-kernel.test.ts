@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { merkleRoot } from '../domain/merkle.ts';
-import { coreBytes } from './core-file.ts';
+import { coreBytes } from '../host/core-file.ts';
 import type { HashKernel } from './hash-kernel.ts';
 import { loadKernel } from './kernel.ts';
 
@@ -33,6 +33,19 @@ describe('hashes of rows, in the core', () => {
       );
     },
   );
+
+  test('and so are those of rows of any length, however many', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 246 }), fc.integer({ min: 1, max: 14 }), fc.nat(), (length, count, seed) => {
+        const rows = Uint8Array.from({ length: count * length }, (_, i) => Math.imul(i + seed, 2_654_435_761) >>> 24);
+        const salts = Uint8Array.from({ length: count * 32 }, (_, i) => Math.imul(i + 5 * seed, 2_246_822_519) >>> 24);
+        const expected = rowsOf(rows, length).map((row, i) =>
+          sha256(Buffer.concat([salts.subarray(32 * i, 32 * i + 32), sha256(row)])),
+        );
+        expect(Buffer.from(hashes.leaves(rows, length, salts)).toString('hex')).toBe(Buffer.concat(expected).toString('hex'));
+      }),
+    );
+  });
 
   test('roots are those of RFC 6962 for every small tree', () => {
     for (let count = 0; count <= 70; count++) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { coreBytes } from './core-file.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { type EstimateInput, type Kernel, loadKernel, MISSING } from './kernel.ts';
 import type { DayMatchingSpec } from './spec.ts';
 

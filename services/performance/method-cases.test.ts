@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { coreBytes } from '../host/core-file.ts';
 import { answerAny, readCases } from './cases.ts';
-import { coreBytes } from './core-file.ts';
 import { type Kernel, loadKernel, MISSING } from './kernel.ts';
 import { noRows, type Series, seriesOf } from './series.ts';
 

@@ -12,9 +12,9 @@ import { Performance, type PointResult } from '../../gen/lachak/v1/performance_p
 import { Direction, Register, SupplyState } from '../../gen/lachak/v1/types_pb.ts';
 import { HOUR, MINUTE } from '../domain/interval.ts';
 import { emptyColumns, encodeBase, encodeDelta, MISSING } from '../domain/tile.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { bind, type Handlers, type RoomMaker } from '../host/room.ts';
 import { type TestHost, testHost } from '../host/testing.ts';
-import { coreBytes } from './core-file.ts';
 import { room } from './service.ts';
 
 const at = (text: string) => Date.parse(`${text}+05:30`);

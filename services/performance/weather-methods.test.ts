@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HOUR, MINUTE } from '../domain/interval.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
-import { coreBytes } from './core-file.ts';
 import type { DegreeHours } from './degree-hours.ts';
 import { type AreaCalendar, baselineFloats, type Estimator, estimator, type MethodSpec } from './estimate.ts';
 import { loadKernel, MISSING } from './kernel.ts';

@@ -8,8 +8,8 @@ import { pastOccasions, quietHours, remembered } from '../evaluate/occasions.ts'
 import { calledDays, isAsked, marksOf } from '../evaluate/participants.ts';
 import { readPast } from '../evaluate/question-cli.ts';
 import { EXIT, readWords } from '../host/cli.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
-import { coreBytes } from '../performance/core-file.ts';
 import { type Estimator, estimator } from '../performance/estimate.ts';
 import { type Temperatures, withTemperature } from '../performance/heat.ts';
 import { loadKernel } from '../performance/kernel.ts';

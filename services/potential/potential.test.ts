@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HOUR, MINUTE } from '../domain/interval.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
-import { coreBytes } from '../performance/core-file.ts';
 import { loadKernel, MISSING } from '../performance/kernel.ts';
 import type { LoadSeries } from '../performance/load-series.ts';
 import { type Finding, findingOf } from './finding.ts';

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { coreBytes } from '../performance/core-file.ts';
+import { coreBytes } from '../host/core-file.ts';
 import { loadKernel } from '../performance/kernel.ts';
 import { seedShard } from './seed-shard.ts';
 import { settleShard } from './settle-shard.ts';

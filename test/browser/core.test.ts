@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'vite';
 import { expect, test } from 'vitest';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { bitsOf } from '../oracle/bits.ts';
 import { launchChromium } from './chromium.ts';
 

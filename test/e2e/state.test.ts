@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Json } from '../../services/domain/canonical.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { loadKernel } from '../../services/performance/kernel.ts';
 import type { Measured } from '../../services/settlement/payload.ts';
 import { readColumns } from '../../services/state/column-store.ts';

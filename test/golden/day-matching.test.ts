@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { answerCase, type BaselineAnswer } from '../../services/performance/baseline.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { type Kernel, loadKernel } from '../../services/performance/kernel.ts';
 import { readReadings } from '../../services/performance/readings-csv.ts';
 import { readRequest } from '../../services/performance/request.ts';

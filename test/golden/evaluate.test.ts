@@ -7,7 +7,7 @@ import { meanLoad } from '../../services/evaluate/parts.ts';
 import { readQuestion } from '../../services/evaluate/question-cli.ts';
 import type { Sign } from '../../services/evaluate/signals.ts';
 import { suspicionsOf } from '../../services/evaluate/suspicions.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { estimator } from '../../services/performance/estimate.ts';
 import { loadKernel } from '../../services/performance/kernel.ts';
 import { indexAt, type LoadSeries } from '../../services/performance/load-series.ts';

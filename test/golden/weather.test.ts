@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { type AnyCase, answerAny, readCases } from '../../services/performance/cases.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { type Kernel, loadKernel, MISSING } from '../../services/performance/kernel.ts';
 import { readReadings } from '../../services/performance/readings-csv.ts';
 import { noRows, type Rows, seriesOf } from '../../services/performance/series.ts';

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { type BatchAnswers, fill } from '../../services/performance/batch.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { type EstimateInput, type Estimates, type Kernel, loadKernel, MISSING } from '../../services/performance/kernel.ts';
 import { crowd } from './crowd.ts';
 import { columnsOf, extremeBatch, batch as homes } from './homes.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { beforeAll, expect, test } from 'vitest';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { bitsOf } from './bits.ts';
 
 const DIST = new URL('../../dist/', import.meta.url);

@@ -2,6 +2,7 @@ import { hex } from '../../services/domain/hex.ts';
 import { fill, type Readings } from '../../services/performance/batch.ts';
 import { loadKernel, MISSING } from '../../services/performance/kernel.ts';
 import { crowd } from './crowd.ts';
+import { evidenceBytes, openRoots } from './evidence-bits.ts';
 import { methodBytes } from './method-bits.ts';
 
 /*
@@ -10,10 +11,11 @@ import { methodBytes } from './method-bits.ts';
  */
 export async function bitsOf(core: Uint8Array, from: number, to: number): Promise<string> {
   const kernel = await loadKernel(core);
-  const { batch } = kernel;
+  const { batch, hashes } = kernel;
+  const dayRoot = await openRoots(core);
   const bytes: Uint8Array[] = [];
   for (let seed = from; seed < to; seed++) {
-    bytes.push(...methodBytes(kernel, seed));
+    bytes.push(...methodBytes(kernel, seed), ...evidenceBytes(hashes, dayRoot, seed));
     for (const type of ['i16', 'i32'] as const) {
       const { spec, meters, days, eventSlots, windowSlots, history, actual, excluded, notSettled } = crowd(seed, type);
       const door = batch.open({ meters, days, eventSlots, windowSlots, width: type === 'i16' ? 2 : 4 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { coreBytes } from '../../services/host/core-file.ts';
 import type { GroupColumns, GroupComparison } from '../../services/performance/control-kernel.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { type Kernel, loadKernel } from '../../services/performance/kernel.ts';
 import { cheapest, holdoutImpact, holdoutInterval, type Person, range, splitMix } from './control.ts';
 

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { type Family, PLAIN } from '../../services/performance/family.ts';
 import { type Kernel, loadKernel } from '../../services/performance/kernel.ts';
 import { type OracleAnswer, oracle } from './day-matching.ts';

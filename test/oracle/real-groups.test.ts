@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
+import { coreBytes } from '../../services/host/core-file.ts';
 import type { Member } from '../../services/performance/control-group.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { fixedOffset } from '../../services/performance/days.ts';
 import { type Estimator, estimator } from '../../services/performance/estimate.ts';
 import { loadKernel } from '../../services/performance/kernel.ts';

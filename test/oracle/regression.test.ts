@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { type Kernel, loadKernel, MISSING } from '../../services/performance/kernel.ts';
 import { fraction, type Hourly, leastSquares, number, range, towt } from './regression.ts';
 

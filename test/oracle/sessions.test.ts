@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { HOUR } from '../../services/domain/interval.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { type Kernel, loadKernel } from '../../services/performance/kernel.ts';
 import { charge } from './sessions.ts';
 

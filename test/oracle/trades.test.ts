@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { loadTradeKernel, METHODS, MISSING, type TradeKernel, type Trades } from '../../services/market/kernel.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { columnsOf, generator, type Market, market, oracleOf, tariff } from './markets.ts';
 import { oracleAllocate, oracleCharge } from './trades.ts';
 

@@ -1,0 +1,67 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { hex } from '../domain/hex.ts';
+import { merkleRoot } from '../domain/merkle.ts';
+import { type DayColumns, MISSING } from '../domain/tile.ts';
+import { sha256 } from '../host/ids.ts';
+import { dayRoot } from './root-service.ts';
+import { meterDayDigest, slotsOf } from './tile-version.ts';
+
+const DAY = { day: '2026-05-09', zone: 'Asia/Kolkata', intervalMinutes: 15 };
+
+/** As `dayRoots`, a meter-day at a time. */
+function naive(columns: DayColumns, ids: readonly (string | undefined)[]): string {
+  const digests = ids.flatMap((id, ordinal) => {
+    const digest = id === undefined ? null : meterDayDigest(DAY, id, slotsOf(columns, ordinal), sha256);
+    return digest === null ? [] : [digest];
+  });
+  return hex(merkleRoot(digests, sha256));
+}
+
+const wh = fc.oneof(
+  { weight: 8, arbitrary: fc.integer({ min: 0, max: 999 }) },
+  { weight: 4, arbitrary: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }) },
+  { weight: 4, arbitrary: fc.constantFrom(MISSING, 0, 9, 10, 99, 100, 999, 1000, 9999, 999_999, 1_000_000, 2 ** 31 - 1, -1) },
+);
+const shape = fc.record({
+  slots: fc.integer({ min: 1, max: 100 }),
+  meters: fc.integer({ min: 1, max: 37 }),
+  values: fc.array(wh, { minLength: 1, maxLength: 60 }),
+  qualities: fc.array(fc.constantFrom(1, 1, 1, 1, 2, 4, 0), { minLength: 1, maxLength: 40 }),
+  exports: fc.boolean(),
+  /** Every so manieth meter is not there, or has no reading. */
+  absent: fc.integer({ min: 1, max: 9 }),
+  blank: fc.integer({ min: 1, max: 9 }),
+  name: fc.constantFrom('m-', 'घर-', 'a very long name of a meter that passes a block of sixty-four bytes by itself, ', ''),
+});
+
+describe('the root of a day', () => {
+  it('is that of its meter-days, hashed one by one by OpenSSL', () => {
+    fc.assert(
+      fc.property(shape, ({ slots, meters, values, qualities, exports, absent, blank, name }) => {
+        const cells = slots * meters;
+        const columns: DayColumns = {
+          ...{ slots, meters },
+          importWh: Int32Array.from({ length: cells }, (_, at) => values[at % values.length]!),
+          exportWh: Int32Array.from({ length: cells }, (_, at) => (exports ? values[(at * 7) % values.length]! : MISSING)),
+          quality: Uint8Array.from({ length: cells }, (_, at) =>
+            (at % meters) % blank === 1 ? 0 : qualities[at % qualities.length]!,
+          ),
+        };
+        const ids = Array.from({ length: meters }, (_, i) => (i % absent === 1 ? undefined : `${name}${i}`));
+        expect(hex(dayRoot(DAY, columns, ids))).toBe(naive(columns, ids));
+        // Meters younger than the tile, and columns of meters that nobody knows.
+        expect(hex(dayRoot(DAY, columns, [...ids, 'm-younger']))).toBe(naive(columns, ids));
+        expect(hex(dayRoot(DAY, columns, ids.slice(0, 3)))).toBe(naive(columns, ids.slice(0, 3)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('of nothing is the hash of nothing; a control character in a name is refused', () => {
+    const one = { slots: 1, meters: 1, importWh: Int32Array.of(5), exportWh: Int32Array.of(MISSING), quality: Uint8Array.of(1) };
+    expect(hex(dayRoot(DAY, one, [undefined]))).toBe(hex(sha256('')));
+    expect(() => dayRoot(DAY, one, ['m\n1'])).toThrow(RangeError);
+    expect(() => dayRoot({ ...DAY, zone: 'Asia\0' }, one, ['m-1'])).toThrow(RangeError);
+  });
+});

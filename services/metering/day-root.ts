@@ -1,0 +1,71 @@
+import { meterDayHead } from '../domain/meter-day.ts';
+import type { DayColumns } from '../domain/tile.ts';
+import type { CivilDay } from '../domain/zone.ts';
+import { says } from './validate.ts';
+
+/**
+ * RFC 6962 root over the digests (32 bytes each) of all meter-days with a reading, in ordinal order; `meterIds` by ordinal, undefined = there
+ * is no such meter. Throws RangeError on a control character in a name.
+ */
+export type DayRoot = (
+  day: { readonly day: CivilDay; readonly zone: string; readonly intervalMinutes: number },
+  columns: DayColumns,
+  meterIds: readonly (string | undefined)[],
+) => Uint8Array;
+
+/** What of the core's exports it uses (assembly/day-root.ts). */
+export type RootCore = {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly LINE_BYTES_MOST: { readonly value: number };
+  hashPlace(): number;
+  dayRoot(...addressesAndShape: number[]): number;
+};
+
+/** Meters whose texts lie side by side in the core. */
+const ABREAST = 16;
+
+export function dayRoots(core: RootCore): DayRoot {
+  const encoder = new TextEncoder();
+  return ({ day, zone, intervalMinutes }, columns, meterIds) => {
+    const { slots, meters } = columns;
+    const heads: string[] = [];
+    let longest = 0;
+    for (let ordinal = 0; ordinal < meters; ordinal++) {
+      const meterId = meterIds[ordinal];
+      const head = meterId === undefined ? '' : meterDayHead({ meterId, day, zone, intervalMinutes }, slots);
+      if (head.length > longest) longest = head.length;
+      heads.push(head, '\0');
+    }
+    const exports = says(columns.exportWh);
+    const names = encoder.encode(heads.join(''));
+    // A character of a name is up to three bytes; behind a text comes the padding of its last block.
+    const room = (Math.ceil((3 * longest + slots * core.LINE_BYTES_MOST.value) / 64) + 1) * 64;
+    const { at, memory } = placed(core, {
+      importWh: columns.importWh.byteLength,
+      exportWh: exports ? columns.exportWh.byteLength : 0,
+      quality: columns.quality.length,
+      heads: names.length,
+      texts: ABREAST * room,
+      leaves: 32 * Math.max(1, meters),
+    });
+    new Int32Array(memory, at.importWh, columns.importWh.length).set(columns.importWh);
+    if (exports) new Int32Array(memory, at.exportWh, columns.exportWh.length).set(columns.exportWh);
+    new Uint8Array(memory, at.quality, columns.quality.length).set(columns.quality);
+    new Uint8Array(memory, at.heads, names.length).set(names);
+    core.dayRoot(at.importWh, exports ? at.exportWh : 0, at.quality, slots, meters, at.heads, at.texts, room, at.leaves);
+    return new Uint8Array(memory, at.leaves, 32).slice();
+  };
+}
+
+/** Places of so many bytes one after the other, each on a border of 64, in a memory that holds them. */
+function placed<Name extends string>(core: RootCore, bytes: Readonly<Record<Name, number>>) {
+  const at = {} as Record<Name, number>;
+  let end = Math.ceil((core.hashPlace() >>> 0) / 64) * 64;
+  for (const name of Object.keys(bytes) as Name[]) {
+    at[name] = end;
+    end += Math.ceil(bytes[name] / 64) * 64;
+  }
+  const short = end - core.memory.buffer.byteLength;
+  if (short > 0) core.memory.grow(Math.ceil(short / 65536));
+  return { at, memory: core.memory.buffer };
+}

@@ -8,9 +8,9 @@ import { RegistryChangedSchema } from '../../gen/lachak/v1/facts_pb.ts';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { Register } from '../../gen/lachak/v1/types_pb.ts';
 import { MISSING } from '../../services/domain/tile.ts';
+import { coreBytes } from '../../services/host/core-file.ts';
 import { type TestHost, testHost } from '../../services/host/testing.ts';
 import { room as metering } from '../../services/metering/service.ts';
-import { coreBytes } from '../../services/performance/core-file.ts';
 import { writeDurably } from '../../services/performance/durable-file.ts';
 import { CUT_OFF, embedded, outcome, type Shards, settled } from './shards.ts';
 

@@ -98,9 +98,13 @@ export function parseInstant(text: string): Instant | null {
 /** Whether the text is a day of the calendar, `2026-05-01`. */
 export function isCivilDay(text: string): boolean {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return false;
-  const at = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(at) && civil(at) === text;
+  // By arithmetic: a file of readings asks a million times, and making a Date say its day costs as much as all else.
+  const [year, month, day] = [Number(text.slice(0, 4)), Number(text.slice(5, 7)), Number(text.slice(8))];
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return day >= 1 && day <= (month === 2 && isLeap ? 29 : (MONTH_DAYS[month - 1] ?? 0));
 }
+
+const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 const calendar = {
   plus: (day: CivilDay, days: number): CivilDay => civil(Date.parse(`${day}T00:00:00Z`) + days * DAY),

@@ -32,15 +32,17 @@ export function matchColumns(plan: Plan, method: Method, series: readonly LoadSe
   const limit = new Int32Array(meters).fill(MISSING);
   const excluded: Exclusions[] = [];
   const temperatures: Map<CivilDay, number>[] = [];
+  const placesAt = placesByStart(plan);
   series.forEach((one, m) => {
     const reasons = exclusionsOf(plan, family, method, one, calendar);
     excluded.push(reasons);
+    const places = placesAt(one);
     plan.days.forEach((day, d) => {
       const found = reasons.get(day);
       if (found) state[d * meters + m] = family.refill !== 'none' && found.every(isCall) ? EVENT_DAY : EXCLUDED;
-      fill(one, plan.history[d]!, method.quantity, history, d * slots * meters + m, meters);
+      fill(one, places.history[d]!, method.quantity, history, d * slots * meters + m, meters);
     });
-    fill(one, plan.actual, method.quantity, actual, m, meters);
+    fill(one, places.actual, method.quantity, actual, m, meters);
     const degrees = new Map<CivilDay, number>();
     if (family.rankOn === 'temperature') {
       for (const [d, day] of [...plan.days, plan.eventDay].entries()) {
@@ -58,16 +60,26 @@ export function matchColumns(plan: Plan, method: Method, series: readonly LoadSe
   return { input: { spec: method.spec, family, ...shape, history, excluded: state, actual, limit }, excluded, temperatures };
 }
 
-/** Readings that start at `starts` into every `stride`-th cell from `first`. */
-function fill(
-  series: LoadSeries,
-  starts: Float64Array,
-  quantity: Quantity,
-  into: Int32Array,
-  first: number,
-  stride: number,
-): void {
-  for (let s = 0; s < starts.length; s++) into[first + s * stride] = whAt(series, indexAt(series, starts[s]!), quantity);
+/** Where the plan's slots lie in a series, −1 where none does: the same for all that begin together. */
+function placesByStart(plan: Plan) {
+  const known = new Map<number, { readonly history: readonly Int32Array[]; readonly actual: Int32Array }>();
+  return (one: LoadSeries) => {
+    const found = known.get(one.start);
+    if (found) return found;
+    const placesOf = (starts: Float64Array) =>
+      Int32Array.from(starts, (start) => {
+        const place = indexAt(one, start);
+        return Number.isInteger(place) ? place : -1;
+      });
+    const places = { history: plan.history.map(placesOf), actual: placesOf(plan.actual) };
+    known.set(one.start, places);
+    return places;
+  };
+}
+
+/** Readings at `places` into every `stride`-th cell from `first`. */
+function fill(series: LoadSeries, places: Int32Array, quantity: Quantity, into: Int32Array, first: number, stride: number): void {
+  for (let s = 0; s < places.length; s++) into[first + s * stride] = whAt(series, places[s]!, quantity);
 }
 
 const EXCLUDED = 1;
@@ -87,12 +99,15 @@ function exclusionsOf(plan: Plan, family: Family, method: Method, series: LoadSe
   const { size } = series.marks;
   if (size + calendar.excluded.size === 0 && !exclude.holidays && !exclude.missingShare && gaps.estimatedSlots === null)
     return found;
+  const looksAtReadings = exclude.missingShare || (gaps.estimatedSlots !== null && series.quality);
   plan.days.forEach((day, d) => {
-    const name = calendar.excluded.get(day);
+    const [name, marks] = [calendar.excluded.get(day), series.marks.get(day)];
+    const holiday = exclude.holidays && calendar.holidays.has(day);
+    if (name === undefined && marks === undefined && !holiday && !looksAtReadings) return;
     const reasons: string[] = [
       ...(name === undefined ? [] : [`calendar:${name}`]),
-      ...(exclude.holidays && calendar.holidays.has(day) ? ['holiday'] : []),
-      ...(series.marks.get(day) ?? []).filter((mark) => counted[mark]),
+      ...(holiday ? ['holiday'] : []),
+      ...(marks ?? []).filter((mark) => counted[mark]),
     ];
     if (exclude.missingShare) {
       const all = plan.whole[d]!;

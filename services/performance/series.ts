@@ -23,7 +23,9 @@ export const noRows = (): Rows => ({ starts: [], importWh: [], exportWh: [], est
 
 /** Sorts rows of any order; of several for one instant the first counts. */
 export function seriesOf(rows: Rows): Series {
-  const order = Array.from(rows.starts.keys()).sort((a, b) => rows.starts[a]! - rows.starts[b]! || a - b);
+  const order = Array.from(rows.starts.keys());
+  const rises = rows.starts.every((start, i) => i === 0 || rows.starts[i - 1]! <= start);
+  if (!rises) order.sort((a, b) => rows.starts[a]! - rows.starts[b]! || a - b);
   const first = order.filter((row, i) => i === 0 || rows.starts[order[i - 1]!] !== rows.starts[row]);
   const estimated = first.filter((row) => rows.estimated.has(row)).map((row) => rows.starts[row]!);
   return {

@@ -1,5 +1,6 @@
+import type { Instant } from '../domain/interval.ts';
 import { invalid } from '../domain/outcome.ts';
-import type { CivilDay } from '../domain/zone.ts';
+import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 
 /** A civil month of the terms' zone, `2026-05`. */
 export type Cycle = string;
@@ -16,6 +17,12 @@ export const cycleOf = (day: CivilDay): Cycle => day.slice(0, 7);
 export function cycleAfter(cycle: Cycle): Cycle {
   const [year, month] = cycle.split('-').map(Number) as [number, number];
   return month === 12 ? `${year + 1}-01` : `${year}-${String(month + 1).padStart(2, '0')}`;
+}
+
+/** The cycle an instant lies in: [start, end). */
+export function cycleSpan(at: Instant, zone: ZoneDays): [start: Instant, end: Instant] {
+  const cycle = cycleOf(zone.dayOf(at));
+  return [zone.startOf(`${cycle}-01`), zone.startOf(`${cycleAfter(cycle)}-01`)];
 }
 
 /** The first cycle from the event's own on that is not closed: where a line of this event goes now. */

@@ -54,6 +54,41 @@ export const pointsOf = (db: Queryable, discom: string, runId: string): Promise<
     [discom, runId],
   );
 
+/** Of one shard, in settlement point order. */
+export const pointsOfShard = (db: Queryable, discom: string, runId: string, shard: number): Promise<PointRow[]> =>
+  db.query<PointRow>(
+    `select ${pointColumns} from run_point where discom = $1 and run_id = $2 and shard = $3 order by settlement_point_id collate "C"`,
+    [discom, runId, shard],
+  );
+
+export const pointsNamed = (db: Queryable, discom: string, runId: string, ids: readonly string[]): Promise<PointRow[]> =>
+  db.query<PointRow>(
+    `select ${pointColumns} from run_point where discom = $1 and run_id = $2 and settlement_point_id = any($3)`,
+    [discom, runId, ids],
+  );
+
+/** Ids and the digests of their figures. */
+export async function figuresNamed(
+  db: Queryable,
+  discom: string,
+  runId: string,
+  ids: readonly string[],
+): Promise<[id: string, digest: string][]> {
+  const rows = await db.query<{ id: string; digest: string }>(
+    `select settlement_point_id as id, figures_digest as digest from run_point where discom = $1 and run_id = $2 and settlement_point_id = any($3)`,
+    [discom, runId, ids],
+  );
+  return rows.map(({ id, digest }) => [id, digest]);
+}
+
+/** What one run has and a later one has not. */
+export const pointsGone = (db: Queryable, discom: string, runId: string, laterRun: string): Promise<PointRow[]> =>
+  db.query<PointRow>(
+    `select ${pointColumns} from run_point p where discom = $1 and run_id = $2 and not exists
+       (select 1 from run_point l where l.discom = $1 and l.run_id = $3 and l.settlement_point_id = p.settlement_point_id)`,
+    [discom, runId, laterRun],
+  );
+
 /** One settlement point's row; null when the run has none. */
 export async function pointOf(db: Queryable, discom: string, runId: string, settlementPointId: string): Promise<PointRow | null> {
   const sql = `select ${pointColumns} from run_point where discom = $1 and run_id = $2 and settlement_point_id = $3`;
@@ -73,11 +108,11 @@ export const leavesOf = (
   );
 
 export const settlePoints = (
-  tx: Tx,
+  db: Queryable,
   { discom, runId }: RunRow,
   settled: readonly { settlementPointId: string; settled: string; figuresDigest: string; net: string; leaf: Uint8Array }[],
 ) =>
-  tx.query(
+  db.query(
     `update run_point p set settled = s.settled, figures_digest = s.figures, net = s.net, leaf = s.leaf
      from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]) as s (id, settled, figures, net, leaf)
      where p.discom = $1 and p.run_id = $2 and p.settlement_point_id = s.id`,
@@ -107,8 +142,8 @@ export const netsBetween = (
   );
 
 /** The newest version's credits take the place of those before, key by key. */
-export async function putCredits(tx: Tx, { discom, runId, eventId }: RunRow, credits: readonly CreditKey[]): Promise<void> {
-  await tx.query(
+export const putCredits = (tx: Tx, { discom, runId, eventId }: RunRow, credits: readonly CreditKey[]) =>
+  tx.query(
     `insert into credit (discom, event_id, settlement_point_id, interval_start_ms, run_id, credited_wh)
      select $1, $2, id, start_ms, $3, wh from unnest($4::text[], $5::bigint[], $6::bigint[]) as c (id, start_ms, wh)
      on conflict (discom, event_id, settlement_point_id, interval_start_ms) do update set run_id = excluded.run_id, credited_wh = excluded.credited_wh`,
@@ -121,16 +156,26 @@ export async function putCredits(tx: Tx, { discom, runId, eventId }: RunRow, cre
       credits.map((credit) => credit.creditedWh),
     ],
   );
-  await tx.query('delete from credit where discom = $1 and event_id = $2 and run_id <> $3', [discom, eventId, runId]);
-}
+/** Keys that the version before had, and this one has not. */
+export const dropOldCredits = (tx: Tx, { discom, runId, eventId }: RunRow) =>
+  tx.query('delete from credit where discom = $1 and event_id = $2 and run_id <> $3', [discom, eventId, runId]);
 
-export const putPostings = (tx: Tx, { discom, runId }: RunRow, postings: readonly Posting[]) =>
-  tx.query('insert into posting (discom, run_id, account, micros) select $1, $2, * from unnest($3::text[], $4::bigint[])', [
-    discom,
-    runId,
-    postings.map((posting) => posting.account),
-    postings.map((posting) => posting.micros),
-  ]);
+/** Adds to what other shards of the run have posted to an account. */
+export const addPostings = (tx: Tx, { discom, runId }: RunRow, postings: readonly Posting[]) =>
+  tx.query(
+    `insert into posting (discom, run_id, account, micros) select $1, $2, * from unnest($3::text[], $4::bigint[])
+     on conflict (discom, run_id, account) do update set micros = posting.micros + excluded.micros`,
+    [discom, runId, postings.map((posting) => posting.account), postings.map((posting) => posting.micros)],
+  );
+/** Shards that cancelled out. Answers what is left, which must be nothing. */
+export async function sumPostings(tx: Tx, { discom, runId }: RunRow): Promise<MicroRupees> {
+  await tx.query('delete from posting where discom = $1 and run_id = $2 and micros = 0', [discom, runId]);
+  const [row] = await tx.query<{ sum: bigint }>(
+    'select coalesce(sum(micros), 0)::bigint as sum from posting where discom = $1 and run_id = $2',
+    [discom, runId],
+  );
+  return row!.sum;
+}
 
 export const balances = (db: Queryable, discom: string, runId: string): Promise<{ account: string; micros: MicroRupees }[]> =>
   db.query(

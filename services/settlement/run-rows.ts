@@ -1,10 +1,9 @@
 import type { Json } from '../domain/canonical.ts';
-import { grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { MicroRupees } from '../domain/money.ts';
 import { exact, rounded } from '../domain/rational.ts';
 import type { Due } from './ledger.ts';
-import { deliveredWh, type Holdout, type Line, type Settlement } from './settle.ts';
+import { deliveredWh, type Ground, type Holdout, type Line } from './settle.ts';
 import { brief, type PartyKind, portfolioJson } from './statement.ts';
 
 /** What is kept of a settlement point's line, as JSON of `Point` and of what was settled. */
@@ -37,19 +36,23 @@ export type Figures = {
   readonly changedPoints: number;
 };
 
-export function figuresOfRun(settlement: Settlement, before: readonly Kept[], changedPoints: number): Figures {
-  const paidBefore = before.map(dueBefore).reduce((micros, { parties }) => micros + parties.consumer + parties.aggregator, 0n);
+/** `credited` and `creditedBefore`: what this version, and the one before it, give to others than the counterparty. */
+export function figuresOfRun(
+  ground: Ground,
+  holdout: Holdout,
+  { credited, creditedBefore, changedPoints }: { credited: MicroRupees; creditedBefore: MicroRupees; changedPoints: number },
+): Figures {
   return {
-    coveragePpm: settlement.coveragePpm,
-    coverageReached: settlement.coverageReached,
-    withoutBaseline: settlement.withoutBaseline,
-    settlementPoints: settlement.lines.filter((line) => line.point.role === 'CHOSEN').length,
-    portfolio: portfolioJson(settlement.portfolio),
-    deliveredWh: Number(deliveredWh(settlement.portfolio)),
-    creditedMicros: String(settlement.creditedMicros),
-    holdout: holdoutJson(settlement.holdout),
-    deltaMicros: String(settlement.creditedMicros - paidBefore),
-    changedPoints: before.length === 0 ? 0 : changedPoints,
+    coveragePpm: ground.coveragePpm,
+    coverageReached: ground.coverageReached,
+    withoutBaseline: ground.withoutBaseline,
+    settlementPoints: ground.chosen,
+    portfolio: portfolioJson(ground.portfolio),
+    deliveredWh: Number(deliveredWh(ground.portfolio)),
+    creditedMicros: String(credited),
+    holdout: holdoutJson(holdout),
+    deltaMicros: String(credited - creditedBefore),
+    changedPoints,
   };
 }
 
@@ -100,39 +103,43 @@ export type StatementOf = {
   readonly deliveredWh: bigint;
 };
 
-/** One statement a settlement point, one an organisation, one for the DISCOM. `idOf` names the statement of a kind and party. */
-export function statementsOf(
-  discom: string,
-  settlement: Settlement,
-  idOf: (kind: PartyKind, party: string) => string,
-): StatementOf[] {
-  const { lines } = settlement;
-  const own = lines.map((line) => ({
-    statementId: idOf('PARTICIPANT', line.point.settlementPointId),
-    partyId: line.point.participantId,
-    partyKind: 'PARTICIPANT' as const,
-    settlementPointId: line.point.settlementPointId,
-    organisationId: line.point.organisationId,
-    amountMicros: line.parties.consumer,
-    deliveredWh: BigInt(line.point.totals?.deliveredWh ?? 0),
-  }));
-  const organisations = [...grouped(lines, (line) => line.point.organisationId)].filter(([id]) => id !== '');
-  return [
-    ...own,
-    ...organisations.map(([id, theirs]) => ({
-      statementId: idOf('ORGANISATION', id),
-      ...{ partyId: id, partyKind: 'ORGANISATION' as const, settlementPointId: '', organisationId: id },
-      amountMicros: theirs.reduce((micros, { parties }) => micros + parties.aggregator, 0n),
-      deliveredWh: theirs.reduce(
-        (wh, { point }) => wh + BigInt(point.role === 'CHOSEN' ? (point.totals?.deliveredWh ?? 0) : 0),
-        0n,
-      ),
-    })),
-    {
-      statementId: idOf('COUNTERPARTY', discom),
-      ...{ partyId: discom, partyKind: 'COUNTERPARTY' as const, settlementPointId: '', organisationId: '' },
-      amountMicros: settlement.creditedMicros,
-      deliveredWh: deliveredWh(settlement.portfolio),
-    },
-  ];
+/** A participant's statement, of one settlement point. `idOf` names the statement of a kind and party. */
+export const ownStatement = ({ point, parties }: Line, idOf: (kind: PartyKind, party: string) => string): StatementOf => ({
+  statementId: idOf('PARTICIPANT', point.settlementPointId),
+  partyId: point.participantId,
+  partyKind: 'PARTICIPANT',
+  settlementPointId: point.settlementPointId,
+  organisationId: point.organisationId,
+  amountMicros: parties.consumer,
+  deliveredWh: BigInt(point.totals?.deliveredWh ?? 0),
+});
+
+/** By organisation: what its points delivered, and its share of what they were credited. */
+export type Organisations = Map<string, { micros: MicroRupees; wh: bigint }>;
+export function addOrganisations(to: Organisations, lines: readonly Line[]): void {
+  for (const { point, parties } of lines) {
+    if (point.organisationId === '') continue;
+    const { micros, wh } = to.get(point.organisationId) ?? { micros: 0n, wh: 0n };
+    const delivered = point.role === 'CHOSEN' ? (point.totals?.deliveredWh ?? 0) : 0;
+    to.set(point.organisationId, { micros: micros + parties.aggregator, wh: wh + BigInt(delivered) });
+  }
 }
+
+/** One statement an organisation, one for the DISCOM. */
+export const sharedStatements = (
+  discom: string,
+  organisations: Organisations,
+  whole: { readonly micros: MicroRupees; readonly wh: bigint },
+  idOf: (kind: PartyKind, party: string) => string,
+): StatementOf[] => [
+  ...Array.from(organisations, ([id, { micros, wh }]) => ({
+    statementId: idOf('ORGANISATION', id),
+    ...{ partyId: id, partyKind: 'ORGANISATION' as const, settlementPointId: '', organisationId: id },
+    ...{ amountMicros: micros, deliveredWh: wh },
+  })),
+  {
+    statementId: idOf('COUNTERPARTY', discom),
+    ...{ partyId: discom, partyKind: 'COUNTERPARTY' as const, settlementPointId: '', organisationId: '' },
+    ...{ amountMicros: whole.micros, deliveredWh: whole.wh },
+  },
+];

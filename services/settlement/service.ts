@@ -12,11 +12,12 @@ import { billCsv, readCycle } from './billing.ts';
 import * as links from './links-store.ts';
 import { calendarDays, meterOf, runOf, statementLine } from './messages.ts';
 import * as money from './money-store.ts';
-import { openRun, runWork, termsOf } from './runs-service.ts';
+import { openRun, runWork } from './runs-service.ts';
 import { nextRun } from './stages.ts';
 import { makeStatement } from './statements-service.ts';
 import * as statements from './statements-store.ts';
 import * as store from './store.ts';
+import { termsOf } from './terms.ts';
 
 export const room: RoomMaker = { name: 'settlement', migrations: new URL('./migrations/', import.meta.url), make };
 

@@ -32,4 +32,8 @@ export function atCutOff(
 export const differs = (before: ReadonlyMap<string, string>, now: ReadonlyMap<string, string>): string[] =>
   [...new Set([...before.keys(), ...now.keys()])].filter((point) => before.get(point) !== now.get(point)).sort();
 
+/** The cut-off after the one an event has come to; null = there is none. */
+export const dueAfter = (stages: readonly StageRule[], { endMs, stagesDone }: Progress): Instant | null =>
+  nextRun(stages, { endMs, stagesDone: stagesDone + 1 })?.at ?? null;
+
 export const stageNumber: Record<Stage, number> = { PRELIMINARY: 1, INITIAL: 2, FINAL: 3, TRUE_UP: 4, CLOSED: 5 };

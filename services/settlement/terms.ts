@@ -126,3 +126,6 @@ function members(json: Json, at: string): { readonly [key: string]: Json | undef
 }
 
 const list = (json: Json | undefined): readonly Json[] => (Array.isArray(json) ? json : []);
+
+/** Of an event whose commitment was read. */
+export const termsOf = (event: { readonly terms: string | null }): PayTerms => readPayTerms(JSON.parse(event.terms!) as Json);

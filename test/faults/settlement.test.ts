@@ -34,9 +34,11 @@ describe('a run that is killed goes on where it was', () => {
   test.each([
     [['settlement.before_shard:2'], 'between two shards, the second one read but not kept'],
     [['settlement.after_shard:1'], 'between two shards, the first one kept'],
+    [['settlement.after_lines:2'], 'lines of two shards kept, nobody sees them'],
     [['settlement.before_close:1'], 'all computed, nothing committed'],
+    [['settlement.posted_shard:2'], 'in the middle of what is posted'],
     [['settlement.after_close:1'], 'committed, and this process never knew'],
-    [['settlement.before_shard:1', 'settlement.after_shard:2', 'settlement.before_close:1'], 'three times on the way'],
+    [['settlement.before_shard:1', 'settlement.after_lines:1', 'settlement.posted_shard:3'], 'three times on the way'],
   ])('at %j: %s', async (faults) => {
     const folder = mkdtempSync(join(tmpdir(), 'lachak-faults-'));
     folders.push(folder);

@@ -2,8 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { toBinary } from '@bufbuild/protobuf';
-import { type Metering, ReadingColumnsSchema } from '../../gen/lachak/v1/metering_pb.ts';
+import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { invalid } from '../domain/outcome.ts';
 import { withRoom } from '../host/disk.ts';
 import type { Deps, Handlers } from '../host/room.ts';
@@ -13,7 +12,7 @@ import { type Findings, noFindings } from './findings.ts';
 import { readProfiles } from './ies-reader.ts';
 import { hashing, ingest, type Report } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
-import { command, knownAtOf, opened, packed, reportMessage, sourceOf } from './messages-service.ts';
+import { bytesOf, command, knownAtOf, opened, packed, reportMessage, sourceOf } from './messages-service.ts';
 import { readParquet } from './parquet-store.ts';
 import { metersNamed } from './places-store.ts';
 import { type ReadRows, readingsReader } from './reader.ts';
@@ -72,7 +71,7 @@ export function importHandlers(
       const grids: Grids = new Map();
       for await (const columns of requests) {
         if (commandId === '') commandId = columns.commandId;
-        hash.add(toBinary(ReadingColumnsSchema, columns));
+        for (const bytes of bytesOf(columns)) hash.add(bytes);
         const block = packed(columns, knownAtOf(columns.knownAtMs, now));
         lines += valuesIn(block);
         if (sheet !== null && layColumns(sheet, rows.meterIds, grids, block)) continue;

@@ -9,6 +9,7 @@ import {
   SUSPECT_STUCK,
   unexplainedZeros,
   type VeeLimits,
+  watcher,
 } from './vee.ts';
 
 /** What the rules need to know of the meter at one ordinal, on this day. */
@@ -51,15 +52,15 @@ export function validate(day: DayTold, fresh: DayColumns): number {
   const { slots, meters } = fresh;
   // What nobody delivers cannot be wrong; the import of a day is looked at all the same, for its daily register.
   const registers = says(fresh.exportWh) ? (['importWh', 'exportWh'] as const) : (['importWh'] as const);
-  const dayOf = { importWh: daysWith(fresh, live, 'importWh'), exportWh: daysWith(fresh, live, 'exportWh') };
+  const noticed = noticedIn(day, fresh, registers);
+  const wh = new Int32Array(slots);
   const verdicts = new Uint8Array(slots);
-  const touched = touchedBy(told, meters);
   let refused = 0;
   const doubt = (at: number, ordinal: number, code: FindingCode, why: string): void => {
     if (fresh.quality[at] === VALID) fresh.quality[at] = SUSPECT;
     findings.add(lineAt(at), '', code, () => `meter ${members[ordinal]?.meterId ?? ordinal}: ${why}`);
   };
-  const act = (ordinal: number, register: 'importWh' | 'exportWh', wh: Int32Array): void => {
+  const act = (ordinal: number, register: 'importWh' | 'exportWh'): void => {
     for (let slot = 0; slot < slots; slot++) {
       const at = slot * meters + ordinal;
       if (verdicts[slot] === 0 || told[at] === 0 || fresh[register][at] === MISSING) continue;
@@ -77,12 +78,12 @@ export function validate(day: DayTold, fresh: DayColumns): number {
     }
   };
   for (let ordinal = 0; ordinal < meters; ordinal++) {
-    if (touched[ordinal] === 0) continue;
+    if ((noticed[ordinal] === 0 && !daySums.has(ordinal)) || !isTold(told, meters, ordinal)) continue;
     const sanctionedLoadW = members[ordinal]?.sanctionedLoadW ?? 0;
-    const before = refused;
     for (const register of registers) {
-      const wh = dayOf[register](ordinal, refused > before);
-      if (judge({ wh, intervalMinutes, sanctionedLoadW }, limits, verdicts)) act(ordinal, register, wh);
+      // Anew for each: what was impossible of the import is gone from the export as well.
+      dayWith(fresh, live, register, ordinal, wh);
+      if (judge({ wh, intervalMinutes, sanctionedLoadW }, limits, verdicts)) act(ordinal, register);
       const sum = register === 'importWh' ? daySums.get(ordinal) : undefined;
       if (sum === undefined || !daySumDiffers(wh, sum, limits)) continue;
       for (let at = ordinal; at < told.length; at += meters)
@@ -93,11 +94,36 @@ export function validate(day: DayTold, fresh: DayColumns): number {
   return refused;
 }
 
-function touchedBy(told: Uint32Array, meters: number): Uint8Array {
-  const touched = new Uint8Array(meters);
-  for (let first = 0; first < told.length; first += meters)
-    for (let ordinal = 0; ordinal < meters; ordinal++) if (told[first + ordinal] !== 0) touched[ordinal] = 1;
-  return touched;
+/** By ordinal, 1 = `judge` may find something in one of its registers. */
+function noticedIn(
+  { live, intervalMinutes, members, limits }: DayTold,
+  fresh: DayColumns,
+  registers: readonly ('importWh' | 'exportWh')[],
+): Uint8Array {
+  const { slots, meters, quality } = fresh;
+  const loads = Float64Array.from({ length: meters }, (_, ordinal) => members[ordinal]?.sanctionedLoadW ?? 0);
+  const all = new Uint8Array(meters);
+  const merged = new Int32Array(meters);
+  for (const register of registers) {
+    const { see, noticed } = watcher(loads, intervalMinutes, limits);
+    for (let first = 0; first < slots * meters; first += meters) {
+      const said = fresh[register].subarray(first, first + meters);
+      if (live === null) {
+        see(said);
+        continue;
+      }
+      for (let i = 0; i < meters; i++)
+        merged[i] = said[i] !== MISSING || quality[first + i] === REJECTED ? said[i]! : live[register][first + i]!;
+      see(merged);
+    }
+    for (let i = 0; i < meters; i++) all[i]! |= noticed[i]!;
+  }
+  return all;
+}
+
+function isTold(told: Uint32Array, meters: number, ordinal: number): boolean {
+  for (let at = ordinal; at < told.length; at += meters) if (told[at] !== 0) return true;
+  return false;
 }
 
 function doubtZeros(
@@ -107,6 +133,7 @@ function doubtZeros(
 ): void {
   const { slots, meters } = fresh;
   // Most days have no zeros at all: looking at every feeder is for those that do.
+  if (!fresh.importWh.includes(0)) return;
   const zeros = new Map<string, number>();
   for (let at = 0; at < told.length; at++) {
     if (fresh.importWh[at] !== 0 || told[at] === 0) continue;
@@ -132,35 +159,6 @@ function doubtZeros(
       }
     }
   }
-}
-
-/** Meters whose columns lie side by side: 16 i32 fill a cache line. */
-const ABREAST = 16;
-
-/**
- * One meter after the other as `dayWith`, each brought along with its neighbours, for a meter's slots lie far apart. `anew` = this meter's
- * cells have changed since.
- */
-function daysWith(fresh: DayColumns, live: DayColumns | null, register: 'importWh' | 'exportWh') {
-  const { slots, meters, quality } = fresh;
-  const block = new Int32Array(slots * ABREAST);
-  const said = fresh[register];
-  const known = live?.[register] ?? null;
-  let first = -1;
-  return (ordinal: number, anew: boolean): Int32Array => {
-    const start = ordinal - (ordinal % ABREAST);
-    const wh = block.subarray((ordinal - start) * slots, (ordinal - start + 1) * slots);
-    if (start === first) {
-      if (anew) dayWith(fresh, live, register, ordinal, wh);
-      return wh;
-    }
-    first = start;
-    const count = Math.min(ABREAST, meters - start);
-    for (let slot = 0; slot < slots; slot++)
-      for (let i = 0, at = slot * meters + start; i < count; i++, at++)
-        block[i * slots + slot] = said[at] !== MISSING || known === null || quality[at] === REJECTED ? said[at]! : known[at]!;
-    return wh;
-  };
 }
 
 /** Whether a register says anything at all. */

@@ -57,8 +57,7 @@ export function judge(
 ): boolean {
   const perHour = 60 / intervalMinutes;
   const stuckFrom = limits.stuckHours * perHour;
-  // Most readings are far below every limit, and are looked at no further.
-  const highFrom = Math.min(limits.spikeFloorW, sanctionedLoadW > 0 ? limits.suspectTimesLoad * sanctionedLoadW : Infinity);
+  const highFrom = highFromW(sanctionedLoadW, limits);
   let any = 0;
   let length = 0;
   let before = MISSING;
@@ -78,6 +77,35 @@ export function judge(
     any |= verdict;
   }
   return any !== 0;
+}
+
+/** Most readings are far below every limit, and are looked at no further. W. */
+const highFromW = (sanctionedLoadW: number, { spikeFloorW, suspectTimesLoad }: VeeLimits): number =>
+  Math.min(spikeFloorW, sanctionedLoadW > 0 ? suspectTimesLoad * sanctionedLoadW : Infinity);
+
+/**
+ * Looks at one register of many meters side by side, slot after slot, as their columns lie: `noticed` is 1 for each of which `judge` may find
+ * something. Nearly always that is nobody, and no day need be put together. `sanctionedLoadsW` as in `judge`, by meter.
+ */
+export function watcher(sanctionedLoadsW: Float64Array, intervalMinutes: number, limits: VeeLimits) {
+  const perHour = 60 / intervalMinutes;
+  const stuckFrom = limits.stuckHours * perHour;
+  const highFrom = sanctionedLoadsW.map((watts) => highFromW(watts, limits));
+  const meters = highFrom.length;
+  const noticed = new Uint8Array(meters);
+  const length = new Int32Array(meters);
+  const before = new Int32Array(meters).fill(MISSING);
+  const see = (wh: Int32Array): void => {
+    for (let meter = 0; meter < meters; meter++) {
+      const value = wh[meter]!;
+      const same = value === before[meter] ? length[meter]! + 1 : 1;
+      length[meter] = same;
+      before[meter] = value;
+      const power = value * perHour;
+      if (power >= highFrom[meter]! || (same >= stuckFrom && power >= limits.stuckFloorW)) noticed[meter] = 1;
+    }
+  };
+  return { see, noticed };
 }
 
 /** Needs both neighbours: at the edge of what is known a rise is only a rise. */

@@ -2,7 +2,7 @@ import type { Evaluation, MethodReport } from './evaluation.ts';
 import { type TableRow, table } from './html-table.ts';
 import { PART_IN_WORDS } from './participants.ts';
 import { groupInWords } from './past-events.ts';
-import { escaped, rowPlot } from './plots.ts';
+import { escaped, keyOf, rowPlot } from './plots.ts';
 import { money, ranged, rangedShare, signed } from './words.ts';
 
 /** Past events: what each method saw beside what it sees where nothing happened, and what it would have paid, event by event. */
@@ -10,6 +10,7 @@ export function eventsSection({ methods, events: count, sign }: Evaluation, tone
   const [first] = methods;
   if (count === 0 || !first) return '';
   const share = sign === 1 ? 'Σ(baseline − metered) ÷ Σ baseline' : 'Σ(metered − baseline) ÷ Σ baseline';
+  const unit = sign === 1 ? '← above · share of the baseline · below →' : '← below · share of the baseline · above →';
   const others = first.responses.some(({ who }) => who !== 'asked')
     ? 'Homes that were held out, or not asked, have nothing to answer: what is seen of them is chance, or the method. '
     : '';
@@ -26,12 +27,12 @@ export function eventsSection({ methods, events: count, sign }: Evaluation, tone
         marks: marks.flatMap(({ range, tone }) => (range ? [{ kind: 'range' as const, range, tone }] : [])),
       };
     });
-    return `<h3>${escaped(title)}</h3><div class="scroll">${rowPlot(title, rows, [])}</div>`;
+    return `<h3>${escaped(title)}</h3>${rowPlot(title, rows, { limits: [], unit })}`;
   });
   return `<h2>Past events: what each method saw</h2>
 <p>${share}: to the right homes did what they were asked. ${others}Below each, the same at the same hours of quiet days around the events, where nothing
 happened: what a method sees there is its own bias. The number at the end is the difference: what remains of the answer.</p>
-<p class="key"><span class="box full"></span> events <span class="box alone"></span> the same hours of quiet days</p>
+${keyOf({ full: 'events', alone: 'the same hours of quiet days' })}
 ${groups.join('')}
 <details><summary>The same in figures, with intervals</summary>${responseTable(methods, toneOf)}</details>
 <h2>What another method would have paid</h2>

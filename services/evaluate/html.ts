@@ -4,7 +4,7 @@ import { eventsSection } from './html-events.ts';
 import { signalsSection } from './html-signals.ts';
 import { table } from './html-table.ts';
 import { EVENT_LIKE } from './parts.ts';
-import { escaped, type PlotRow, rowPlot } from './plots.ts';
+import { escaped, keyOf, type PlotRow, rowPlot } from './plots.ts';
 import { RULES, RULES_IN_WORDS } from './recommend.ts';
 import { STYLE } from './style.ts';
 import { kwh, money, percent, ranged, rangedShare, shown, signed } from './words.ts';
@@ -31,13 +31,13 @@ ${headline(best, methods)}
 <p>Energy that ${escaped(found.terms[0]!)} would have credited on days on which nobody was asked for anything, as a share of what was taken.
 The wide bar is the full terms, with their netting, floor, caps and reconciliation, all homes as one portfolio. The thin bars are the same
 baseline with each home for itself, and clamped at zero in every interval. The dashed line is 10 %; beyond it a method is red.</p>
-<div class="scroll">${rowPlot('False credit by method', methods.map(falseRow), [RULES.falseCredit])}</div>
-<p class="key"><span class="box full"></span> full terms <span class="box alone"></span> each home alone <span class="box clamped"></span> clamped each interval</p>
+${rowPlot('False credit by method', methods.map(falseRow), { limits: [RULES.falseCredit], unit: 'Wh credited for nothing, of 100 Wh metered' })}
+${keyOf({ full: 'full terms', alone: 'each home alone', clamped: 'clamped each interval' })}
 <h2>Bias</h2>
 <p>Σ(baseline − metered) ÷ Σ metered, with the middle 95 % of resampled days. To the right a method promises more than homes would have taken.
 Dots: all placebo days, and below them the event-like tenth. The dashed lines are ±5 %.</p>
-<div class="scroll">${rowPlot('Bias by method', methods.map(biasRow), [-RULES.bias, RULES.bias])}</div>
-<p class="key"><span class="box full"></span> all placebo days <span class="box alone"></span> event-like days</p>
+${rowPlot('Bias by method', methods.map(biasRow), { limits: [-RULES.bias, RULES.bias], unit: '← too low · share of metered load · too high →' })}
+${keyOf({ full: 'all placebo days', alone: 'event-like days' })}
 <h2>All figures</h2>
 ${methodTable(methods)}
 <p>Rules of the recommendation: ${escaped(RULES_IN_WORDS)}.</p>
@@ -52,15 +52,21 @@ ${signalsSection(found)}
 <h2>What this does not show</h2>
 <p>These are your homes on these days; another season may differ, and homes that will join a programme may differ from those measured here.
 Bias on quiet days says nothing of days hotter than any here. Figures of single homes are much less certain than those of portfolios.
-Taking more than usual before an event has innocent reasons, and so has leaving one. Made from ${escaped(about.files.join(', '))}, seed ${found.seed}; the same call gives the same page.</p>
+Taking more than usual before an event has innocent reasons, and so has leaving one. Made from ${escaped(about.files.map((file) => file.slice(file.lastIndexOf('/') + 1)).join(', '))}, seed ${found.seed}; the same call gives the same page.</p>
 </main></body></html>
 `;
 }
 
-function opening({ homes, placebos, events: past, terms }: Evaluation, { window, zone }: About): string {
+/** Whom past events asked, and whose days are therefore not quiet. */
+const askedOf = ({ asked, heldOut }: Evaluation['participants'], homes: number): string =>
+  asked === homes && heldOut === 0
+    ? 'their days are never counted as quiet'
+    : `they asked ${asked} of these homes${heldOut > 0 ? ` and held out ${heldOut}` : ''}, and their days are not counted as quiet for the homes they asked`;
+
+function opening({ homes, placebos, events: past, participants, terms }: Evaluation, { window, zone }: About): string {
   const days = placebos.ordinary + placebos.eventLike;
   return `<p class="lead">${homes} homes, ${escaped(window)} (${escaped(zone)}) on ${days} days from ${placebos.first} to ${placebos.last} on which nothing
-happened, ${placebos.eventLike} of them like days of events. ${past > 0 ? `${past} past events are measured too; their days are never counted as quiet. ` : ''}Money: the terms <b>${escaped(terms[0]!)}</b>.</p>`;
+happened, ${placebos.eventLike} of them like days of events. ${past > 0 ? `${past} past events are measured too; ${askedOf(participants, homes)}. ` : ''}Money: the terms <b>${escaped(terms[0]!)}</b>.</p>`;
 }
 
 function headline(best: MethodReport | undefined, methods: readonly MethodReport[]): string {
@@ -76,10 +82,13 @@ function headline(best: MethodReport | undefined, methods: readonly MethodReport
 bias ${ranged(all.bias)}; a baseline for ${percent(all.coverage)} of home-days.${ofEvents(best)}</p>${others(best, methods)}</section>${warned}`;
 }
 
-const ofEvents = ({ ofEventPay: { money: rupees } }: MethodReport): string =>
-  rupees === null
+/** Sorts of events are paid together here: where some ask for less and some for more, the share is of both. */
+const ofEvents = ({ ofEventPay: { money: rupees }, events }: MethodReport): string => {
+  const sorts = [...new Set(events.map(({ sort }) => sort))].filter((sort) => sort !== '');
+  return rupees === null
     ? ''
-    : ` An hour of a quiet day is paid <b>${rangedShare(rupees)}</b> of what an hour of all past events together was.`;
+    : ` An hour of a quiet day is paid <b>${rangedShare(rupees)}</b> of what an hour of all past events${sorts.length > 1 ? ` (${escaped(sorts.join(', '))})` : ''} together was.`;
+};
 
 /** Methods that meet the rules too, and lie within the chance of the recommended one: the choice among them is not one of evidence. */
 function others(best: MethodReport, methods: readonly MethodReport[]): string {
@@ -138,7 +147,7 @@ function methodTable(methods: readonly MethodReport[]): string {
     return {
       tone: toneOf(method),
       cells: [
-        ...[name, ranged(all.falseCredit), `${kwh(all.falseWh)}, ${paid(all)}`, ranged(all.bias)],
+        ...[name, rangedShare(all.falseCredit), `${kwh(all.falseWh)}, ${paid(all)}`, ranged(all.bias)],
         ...[
           percent(all.rrmseHome),
           percent(all.rrmsePortfolio),

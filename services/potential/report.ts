@@ -216,7 +216,7 @@ function hourTable({ name, load, sensitive, evLike }: Group, season: string, s: 
 function table(head: readonly string[], rows: readonly (readonly string[])[], note: string): string {
   const cells = (row: readonly string[]) =>
     row.map((cell, i) => (i === 0 ? `<th scope="row">${cell}</th>` : `<td>${cell}</td>`)).join('');
-  return `<div class="wide"><table><thead><tr>${head.map((cell) => `<th scope="col">${cell}</th>`).join('')}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</tbody></table></div><p class="note">${note}</p>`;
+  return `<div class="scroll" tabindex="0"><table><thead><tr>${head.map((cell) => `<th scope="col">${cell}</th>`).join('')}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row)}</tr>`).join('')}</tbody></table></div><p class="note">${note}</p>`;
 }
 
 const peakName = (peak: Group['peak']): string =>

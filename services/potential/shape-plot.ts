@@ -1,6 +1,6 @@
 import type { Shape } from './finding.ts';
 
-const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [360, 190, 44, 24, 10];
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [360, 200, 44, 24, 20];
 const LINES = [
   ['load', 'load'],
   ['sensitive', 'temperature-sensitive'],
@@ -27,14 +27,17 @@ export function shapePlot(shapes: Shapes, season: number, name: string, shaded: 
   const levels = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, i) => low + i * step);
   const grid = levels.map(
     (watts) =>
-      `<line class="grid" x1="${LEFT}" x2="${WIDTH - 8}" y1="${y(watts)}" y2="${y(watts)}"/><text x="${LEFT - 6}" y="${y(watts) + 4}" text-anchor="end">${round(watts / 1000)}</text>`,
+      `<line class="${watts === 0 ? 'zero' : 'grid'}" x1="${LEFT}" x2="${WIDTH - 8}" y1="${y(watts)}" y2="${y(watts)}"/><text x="${LEFT - 6}" y="${y(watts) + 4}" text-anchor="end">${`${round(watts / 1000)}`.replace('-', '−')}</text>`,
   );
-  const hours = [0, 6, 12, 18, 24].map((hour) => `<text x="${x(hour)}" y="${HEIGHT - 6}" text-anchor="middle">${hour}</text>`);
+  const hours = [0, 6, 12, 18, 24].map(
+    (hour) =>
+      `<text x="${x(hour)}" y="${HEIGHT - 6}" text-anchor="${hour === 24 ? 'end' : 'middle'}">${String(hour).padStart(2, '0')}:00</text>`,
+  );
   const lines = LINES.map(
     ([which, says]) => `<path class="${which}" d="${pathOf(shapes[which][season]!, x, y)}"><title>${says}</title></path>`,
   );
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Mean load a home by local hour, ${name}, kW">
-<rect class="window" x="${x(shaded.from)}" y="${TOP}" width="${round(x(shaded.to) - x(shaded.from))}" height="${HEIGHT - BOTTOM - TOP}"/>
+<text x="${LEFT - 6}" y="11" text-anchor="end">kW</text><rect class="window" x="${x(shaded.from)}" y="${TOP}" width="${round(x(shaded.to) - x(shaded.from))}" height="${HEIGHT - BOTTOM - TOP}"/>
 ${grid.join('')}${hours.join('')}${lines.join('')}</svg>`;
 }
 

@@ -8,7 +8,7 @@ import { withRoom } from '../host/disk.ts';
 import type { Deps, Handlers } from '../host/room.ts';
 import { appendColumns, type Grids, layColumns, valuesIn } from './columns.ts';
 import type { Crew } from './crew-service.ts';
-import { type Findings, noFindings } from './findings.ts';
+import { absorb, type Findings, noFindings } from './findings.ts';
 import { readProfiles } from './ies-reader.ts';
 import { hashing, ingest, type Report } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
@@ -26,6 +26,8 @@ export type Tally = (taken: { readonly report: Report; readonly repeated: boolea
 
 /** A payload of MeterData is looked at as a whole. */
 const JSON_MOST = 256 * 1024 * 1024;
+/** A longer CSV is read in a thread of the crew, while more of it arrives here. */
+const READ_BESIDE_LEAST = 1 << 19;
 const DAY = 86_400_000;
 
 export function importHandlers(
@@ -48,7 +50,7 @@ export function importHandlers(
           yield chunk;
         }
       })();
-      const { rows, sheet = null, lines, empty, grids } = await readFile(deps.folder, bytes, findings);
+      const { rows, sheet = null, lines, empty, grids } = await readFile(deps.folder, crew, bytes, findings);
       if (grids) await knownByPart(deps, caller.discom, rows, grids);
       // The content is the file itself: `now` for rows without known_at must not make a repeated file another one.
       const content = `${hash.hex()} ${head.knownAtMs}`;
@@ -107,6 +109,7 @@ const INCOMING = 'incoming';
 /** CSV, Parquet or MeterData JSON, told by how it begins. */
 async function readFile(
   folder: string,
+  crew: Crew,
   bytes: AsyncIterable<Uint8Array>,
   findings: Findings,
 ): Promise<ReadRows & { sheet?: Sheet | null; grids?: Grids }> {
@@ -117,8 +120,14 @@ async function readFile(
     .trimStart();
   if (begins.startsWith('PAR1')) return spooled(folder, all, (path) => readParquet(path, findings));
   if (begins.startsWith('[') || begins.startsWith('{')) return readProfiles(await parsed(all), findings);
+  const { head: start, all: pieces } = await peek(all, READ_BESIDE_LEAST);
+  if (start.length >= READ_BESIDE_LEAST) {
+    const { file, found } = await crew.read(pieces);
+    absorb(findings, found);
+    return file;
+  }
   const reader = readingsReader(findings, noSheet());
-  for await (const chunk of all) reader.push(chunk);
+  reader.push(start);
   return reader.end();
 }
 

@@ -18,8 +18,9 @@ export type Sheet = {
   readonly bases: number[];
   /** Values that a stream has brought, missing ones among them. */
   values: number;
-  /** Cells that columns have room for. */
+  /** Cells that columns have room for, and the most that one has. */
   room: number;
+  widest: number;
   last: SheetColumn | null;
 };
 export type SheetColumn = {
@@ -50,6 +51,7 @@ export const noSheet = (): Sheet => ({
     bases: [0],
     values: 0,
     room: 0,
+    widest: LEAST_ROOM,
     last: null,
   },
 });
@@ -64,9 +66,14 @@ export function columnFor(sheet: Sheet, start: Instant, meters: number, more = 0
   if (column?.start !== start) column = sheet.columns.get(start);
   const room = column ? column.nth.length : 0;
   if (column === undefined || room < meters) {
-    const wanted = Math.max(LEAST_ROOM, room === 0 ? Math.ceil(meters / 64) * 64 : Math.max(2 * room, meters));
-    if (sheet.room + wanted > ROOM_FREE && sheet.room + wanted > ROOM_TIMES * (sheet.count + more)) return null;
+    const least = room === 0 ? Math.ceil(meters / 64) * 64 : Math.max(2 * room, meters);
+    const isTooMuch = (wanted: number): boolean =>
+      sheet.room + wanted > ROOM_FREE && sheet.room + wanted > ROOM_TIMES * (sheet.count + more);
+    // Intervals are alike: room for as many as the fullest has spares widening it again and again.
+    const wanted = isTooMuch(Math.max(sheet.widest, least)) ? Math.max(LEAST_ROOM, least) : Math.max(sheet.widest, least);
+    if (isTooMuch(wanted)) return null;
     sheet.room += wanted - room;
+    sheet.widest = Math.max(sheet.widest, wanted);
     if (column === undefined) {
       column = { start, nth: new Uint32Array(0), importWh: new Int32Array(0), exportWh: null, quality: null, next: null };
       sheet.columns.set(start, column);

@@ -28,11 +28,11 @@ const EMPTY_LINE: u32 = 0x0a302c2c;
  *      quality   u8  [slots][meters]
  *      heads     u8                   a meter's head, then a zero byte, for each; only the zero byte = there is no such meter
  *      texts     u8  [16][room]       scratch; room = a multiple of 64 that holds the longest head, its lines and a block more
- * out  leaves    u8  [meters][32]     the root, then no longer leaves
+ * out  leaves    u8  [meters][32]     digests of the meter-days that have a reading, in order
  *
- * Answers how many meter-days have a reading.
+ * Answers how many those are.
  */
-export function dayRoot(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, heads: usize, texts: usize, room: i32,
+export function dayDigests(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, heads: usize, texts: usize, room: i32,
   leaves: usize): i32 {
   if (load<u32>(DIGITS) == 0) fillDigits();
   let head = heads;
@@ -47,6 +47,13 @@ export function dayRoot(importWh: usize, exportWh: usize, quality: usize, slots:
     }
     count += digests(lanes, texts, room, leaves + (<usize>count << 5));
   }
+  return count;
+}
+
+/** As `dayDigests`; the root over them lies where the first of them lay. */
+export function dayRoot(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, heads: usize, texts: usize, room: i32,
+  leaves: usize): i32 {
+  const count = dayDigests(importWh, exportWh, quality, slots, meters, heads, texts, room, leaves);
   treeRoot(leaves, count);
   return count;
 }

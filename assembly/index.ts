@@ -108,7 +108,7 @@ export {
 } from './towt';
 export { batch } from './batch';
 export { CHECKSUMS_MOST, checksumPlace, checksums } from './checksum';
-export { dayRoot, LINE_BYTES_MOST } from './day-root';
+export { dayDigests, dayRoot, LINE_BYTES_MOST } from './day-root';
 export { hashPlace, hashRows, treeRoot } from './sha256';
 export {
   BATCH_ACTUAL, BATCH_ACTUAL_TOTAL, BATCH_BASELINE_TOTAL, BATCH_BASELINE_TOTAL_WH, BATCH_BASELINE_WH, BATCH_COLUMNS, BATCH_DELIVERED_TOTAL,

@@ -217,6 +217,36 @@ export function foldTiles(tiles: readonly Tile[]): DayColumns | null {
   return columns;
 }
 
+/** What a version says of some of its meters only, in the order of `ordinals`, each once; of one younger than the tile it says nothing. */
+export function tileOfSome(tile: Tile, ordinals: readonly number[]): Tile {
+  const header = { ...tile.header, meters: ordinals.length };
+  const places = new Int32Array(tile.header.meters).fill(-1);
+  for (const [place, ordinal] of ordinals.entries()) if (ordinal < places.length) places[ordinal] = place;
+  const packed: Tile['packed'] = (register, slot) => {
+    const all = tile.packed(register, slot);
+    const some = all instanceof Int32Array ? new Int32Array(ordinals.length) : new Int16Array(ordinals.length);
+    const missing = all instanceof Int32Array ? MISSING : MISSING_16;
+    for (let place = 0; place < some.length; place++) some[place] = all[ordinals[place]!] ?? missing;
+    return some;
+  };
+  const { slot, ordinal, importWh, exportWh, quality } = tile.statements;
+  const kept: number[] = [];
+  for (let i = 0; i < ordinal.length; i++) if (places[ordinal[i]!] !== -1) kept.push(i);
+  const statements: Statements = {
+    slot: Uint16Array.from(kept, (i) => slot[i]!),
+    ordinal: Uint32Array.from(kept, (i) => places[ordinal[i]!]!),
+    importWh: Int32Array.from(kept, (i) => importWh[i]!),
+    exportWh: Int32Array.from(kept, (i) => exportWh[i]!),
+    quality: Uint8Array.from(kept, (i) => quality[i]!),
+  };
+  const column: Tile['column'] = (register, slot) => {
+    if (register === 'export' && header.kind === 'base' && !header.hasExport) return new Int32Array(header.meters).fill(MISSING);
+    const narrow = packed(register, slot);
+    return narrow instanceof Int32Array ? narrow : widened(narrow);
+  };
+  return { header, packed, statements, column };
+}
+
 /** One statement about one cell: a missing value says nothing, REJECTED withdraws both registers. */
 export function state(columns: DayColumns, at: number, importWh: number, exportWh: number, quality: number): void {
   if (quality === REJECTED) {

@@ -4,7 +4,7 @@ import { hex } from '../domain/hex.ts';
 import { merkleRoot } from '../domain/merkle.ts';
 import { type DayColumns, MISSING } from '../domain/tile.ts';
 import { sha256 } from '../host/ids.ts';
-import { dayRoot } from './root-service.ts';
+import { dayDigests, dayRoot } from './root-service.ts';
 import { meterDayDigest, slotsOf } from './tile-version.ts';
 
 const DAY = { day: '2026-05-09', zone: 'Asia/Kolkata', intervalMinutes: 15 };
@@ -50,6 +50,12 @@ describe('the root of a day', () => {
         };
         const ids = Array.from({ length: meters }, (_, i) => (i % absent === 1 ? undefined : `${name}${i}`));
         expect(hex(dayRoot(DAY, columns, ids))).toBe(naive(columns, ids));
+        expect(hex(dayDigests(DAY, columns, ids))).toBe(
+          ids
+            .map((id, ordinal) => id && meterDayDigest(DAY, id, slotsOf(columns, ordinal), sha256))
+            .map((digest) => hex(digest || new Uint8Array(32)))
+            .join(''),
+        );
         // Meters younger than the tile, and columns of meters that nobody knows.
         expect(hex(dayRoot(DAY, columns, [...ids, 'm-younger']))).toBe(naive(columns, ids));
         expect(hex(dayRoot(DAY, columns, ids.slice(0, 3)))).toBe(naive(columns, ids.slice(0, 3)));

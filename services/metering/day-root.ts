@@ -13,11 +13,15 @@ export type DayRoot = (
   meterIds: readonly (string | undefined)[],
 ) => Uint8Array;
 
+/** As `DayRoot`, the digests themselves: 32 bytes a meter, by ordinal; zeros = no reading, or no such meter. */
+export type DayDigests = DayRoot;
+
 /** What of the core's exports it uses (assembly/day-root.ts). */
 export type RootCore = {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   readonly LINE_BYTES_MOST: { readonly value: number };
   hashPlace(): number;
+  dayDigests(...addressesAndShape: number[]): number;
   dayRoot(...addressesAndShape: number[]): number;
 };
 
@@ -25,8 +29,38 @@ export type RootCore = {
 const ABREAST = 16;
 
 export function dayRoots(core: RootCore): DayRoot {
+  const hash = hashing(core, core.dayRoot);
+  return (...day) => hash(...day).leaves.slice(0, 32);
+}
+
+export function dayDigests(core: RootCore): DayDigests {
+  const hash = hashing(core, core.dayDigests);
+  return (day, columns, meterIds) => {
+    const { leaves } = hash(day, columns, meterIds);
+    const read = anyQuality(columns);
+    const digests = new Uint8Array(32 * meterIds.length);
+    let nth = 0;
+    for (let ordinal = 0; ordinal < columns.meters; ordinal++) {
+      if (meterIds[ordinal] === undefined || read[ordinal] === 0) continue;
+      digests.set(leaves.subarray(32 * nth, 32 * (nth + 1)), 32 * ordinal);
+      nth++;
+    }
+    return digests;
+  };
+}
+
+/** By ordinal: whether a reading of any slot is known. */
+function anyQuality({ slots, meters, quality }: DayColumns): Uint8Array {
+  const any = new Uint8Array(meters);
+  for (let slot = 0, at = 0; slot < slots; slot++)
+    for (let ordinal = 0; ordinal < meters; ordinal++) any[ordinal]! |= quality[at++]!;
+  return any;
+}
+
+/** Lays a day into the core and hashes it there. What is answered holds until the next call. */
+function hashing(core: RootCore, hash: RootCore['dayRoot']) {
   const encoder = new TextEncoder();
-  return ({ day, zone, intervalMinutes }, columns, meterIds) => {
+  return (...[{ day, zone, intervalMinutes }, columns, meterIds]: Parameters<DayRoot>): { leaves: Uint8Array } => {
     const { slots, meters } = columns;
     const heads: string[] = [];
     let longest = 0;
@@ -52,8 +86,8 @@ export function dayRoots(core: RootCore): DayRoot {
     if (exports) new Int32Array(memory, at.exportWh, columns.exportWh.length).set(columns.exportWh);
     new Uint8Array(memory, at.quality, columns.quality.length).set(columns.quality);
     new Uint8Array(memory, at.heads, names.length).set(names);
-    core.dayRoot(at.importWh, exports ? at.exportWh : 0, at.quality, slots, meters, at.heads, at.texts, room, at.leaves);
-    return new Uint8Array(memory, at.leaves, 32).slice();
+    hash(at.importWh, exports ? at.exportWh : 0, at.quality, slots, meters, at.heads, at.texts, room, at.leaves);
+    return { leaves: new Uint8Array(memory, at.leaves, 32 * Math.max(1, meters)) };
   };
 }
 

@@ -5,17 +5,15 @@ import { contains, type Instant, type Interval, MINUTE } from '../domain/interva
 import { invalid, notFound } from '../domain/outcome.ts';
 import { applyTile, type DayColumns, emptyColumns, foldTiles, MISSING, type Tile } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
-import { sha256 } from '../host/ids.ts';
 import type { Caller, Database } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
-import { speakerOf } from './compaction-store.ts';
 import { consentsReaching, recordUse } from './consents-store.ts';
 import { toldRows } from './fold.ts';
 import { type KnownMeter, stateAt } from './known.ts';
 import { connectionsNamed, metersNamed, metersOfShard, shardsOf } from './places-store.ts';
 import type { ReadingStore } from './reading-store.ts';
 import { daysWithTiles, placeOf, type TileRow, tilesOf } from './store.ts';
-import { type MeterSlots, meterDayDigest, slotsOf, speaksOf } from './tile-version.ts';
+import { type MeterSlots, slotsOf } from './tile-version.ts';
 import { likeWindows } from './typical.ts';
 
 export type Reading = { readonly database: Database; readonly readings: ReadingStore };
@@ -75,67 +73,6 @@ export async function seriesOf(
   }
   if (isOrganisation(caller)) await recordUse(database, caller.discom, { ...audit, consentIds: [...used].sort() });
   return found;
-}
-
-export type MeterDayAnswer = {
-  readonly digest: string;
-  readonly handOff: string;
-  readonly signer: string;
-  readonly receivedAt: Instant;
-  readonly intervalMinutes: number;
-  readonly start: Instant;
-  readonly slots: MeterSlots;
-};
-
-/** In the order asked; null = absent. The hand-off is that of the newest version that says anything of the meter. */
-export async function meterDaysOf(
-  { database, readings }: Reading,
-  discom: string,
-  names: readonly { meterId: string; day: CivilDay }[],
-  asOf: Instant,
-): Promise<(MeterDayAnswer | null)[]> {
-  const meters = await metersNamed(database, discom, [...new Set(names.map((name) => name.meterId))]);
-  const shards = [...new Set([...meters.values()].map((meter) => meter.shard))];
-  const days = [...new Set(names.map((name) => name.day))];
-  const folded = new Map(
-    (await daysFolded({ database, readings }, discom, days, shards, asOf)).map((one) => [
-      `${one.row.shard} ${one.row.zone} ${one.row.intervalMinutes} ${one.row.day}`,
-      one,
-    ]),
-  );
-  const answers: (MeterDayAnswer | null)[] = [];
-  for (const { meterId, day } of names) {
-    const meter = meters.get(meterId);
-    const found = meter && folded.get(`${meter.shard} ${meter.zone} ${meter.intervalMinutes} ${day}`);
-    const slots = found && slotsOf(found.columns, meter.ordinal);
-    const digest = slots ? meterDayDigest(found.row, meterId, slots, sha256) : null;
-    if (!meter || !found || !slots || digest === null) {
-      answers.push(null);
-      continue;
-    }
-    let by = found.row;
-    for (const version of found.versions.toReversed()) {
-      if (version.fold) {
-        by = (await speakerOf(database, discom, version, meter.ordinal)) ?? by;
-        break;
-      }
-      const tile = await readings.read(discom, version);
-      const speaks = tile.header.kind === 'base' ? saysInBase(tile, meter.ordinal) : speaksOf(tile.statements, meter.ordinal);
-      if (!speaks) continue;
-      by = version;
-      break;
-    }
-    answers.push({
-      digest: Buffer.from(digest).toString('hex'),
-      handOff: by.handOff,
-      signer: by.signer,
-      receivedAt: by.receivedAt,
-      intervalMinutes: by.intervalMinutes,
-      start: by.dayStart,
-      slots,
-    });
-  }
-  return answers;
 }
 
 /** Mean W over the window's minutes on the last `count` like days with all of them; null where there is none. */
@@ -301,13 +238,6 @@ function daysWithin(meter: KnownMeter, span: Interval): CivilDay[] {
   const days: CivilDay[] = [];
   for (let day = zone.dayOf(span.start); zone.startOf(day) < span.end; day = zone.plus(day, 1)) days.push(day);
   return days;
-}
-
-function saysInBase(tile: Tile, ordinal: number): boolean {
-  if (ordinal >= tile.header.meters) return false;
-  for (let slot = 0; slot < tile.header.slots; slot++)
-    if (tile.column('import', slot)[ordinal] !== MISSING || tile.column('export', slot)[ordinal] !== MISSING) return true;
-  return speaksOf(tile.statements, ordinal);
 }
 
 /** slot × meters + ordinal of every cell a version speaks of. */

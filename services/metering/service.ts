@@ -5,12 +5,13 @@ import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts'
 import { compactionHandlers } from './compaction-service.ts';
 import { noteNamed } from './compaction-store.ts';
 import { type Crew, openCrew } from './crew-service.ts';
+import { meterDayColumns, meterDayJson, meterDaysOf } from './evidence-service.ts';
 import { follow } from './follow-service.ts';
 import { importHandlers, sweepIncoming, type Tally } from './import-service.ts';
 import { openInflux } from './influx-store.ts';
 import { keepingHandlers } from './keeping-service.ts';
 import { asOf, slotBytes, spanOf } from './messages-service.ts';
-import { exportLines, meterDaysOf, type Reading, seriesOf, typicalLoads } from './read-service.ts';
+import { exportLines, type Reading, seriesOf, typicalLoads } from './read-service.ts';
 import { recordedStore, tileStore } from './reading-store.ts';
 import { tileFiles, tilesOf } from './store.ts';
 import { supplyHandlers } from './supply-service.ts';
@@ -93,24 +94,14 @@ function handlers(
       return { tiles: tiles.map((tile) => ({ ...tile, knownAtMs: BigInt(tile.knownAt) })) };
     },
     getMeterDays: async (request, caller) => {
-      const answers = await meterDaysOf(reading, caller.discom, request.names, asOf(request.asOfMs, clock.now()));
+      const known = asOf(request.asOfMs, clock.now());
+      if (request.days.length > 0) return { columns: await meterDayColumns(reading, caller.discom, request, known) };
+      const answers = await meterDaysOf(reading, caller.discom, request.names, known);
       return {
         meterDays: request.names.map(({ meterId, day }, i) => {
           const answer = answers[i];
           if (!answer) return { meterId, day };
-          const { digest, handOff, signer, intervalMinutes } = answer;
-          const slots = request.withReadings ? slotBytes(answer.slots) : {};
-          return {
-            meterId,
-            day,
-            digest,
-            handOff,
-            signer,
-            intervalMinutes,
-            receivedAtMs: BigInt(answer.receivedAt),
-            startMs: BigInt(answer.start),
-            ...slots,
-          };
+          return { meterId, day, ...meterDayJson(answer), ...(request.withReadings && slotBytes(answer.slots())) };
         }),
       };
     },

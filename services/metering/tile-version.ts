@@ -57,11 +57,6 @@ export function meterDayDigest(
   return sha256(writeMeterDay({ meterId, day: day.day, zone: day.zone, intervalMinutes: day.intervalMinutes, ...slots }));
 }
 
-/** True when a version says anything of a meter: then its file is where that meter-day came by. */
-export function speaksOf(statements: Statements, ordinal: number): boolean {
-  return statements.ordinal.includes(ordinal);
-}
-
 function isBlank(quality: Uint8Array): boolean {
   for (let slot = 0; slot < quality.length; slot++) if (quality[slot] !== 0) return false;
   return true;

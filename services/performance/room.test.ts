@@ -13,6 +13,7 @@ import { Direction, Register, SupplyState } from '../../gen/lachak/v1/types_pb.t
 import { HOUR, MINUTE } from '../domain/interval.ts';
 import { emptyColumns, encodeBase, encodeDelta, MISSING } from '../domain/tile.ts';
 import { coreBytes } from '../host/core-file.ts';
+import { sha256, sha256Hex } from '../host/ids.ts';
 import { bind, type Handlers, type RoomMaker } from '../host/room.ts';
 import { type TestHost, testHost } from '../host/testing.ts';
 import { room } from './service.ts';
@@ -168,6 +169,7 @@ const dispatch = upstream(
   } as Partial<Handlers<typeof Dispatch>> as Handlers<typeof Dispatch>),
 );
 
+const digestOf = (meterId: string, day: string): Uint8Array => sha256(`${meterId} ${day}`);
 const metering = (world: World): RoomMaker =>
   upstream(
     'metering',
@@ -177,15 +179,12 @@ const metering = (world: World): RoomMaker =>
           .filter(({ shard, day, knownAt }) => shards.includes(shard) && days.includes(day) && knownAt <= Number(asOfMs))
           .map(({ knownAt, ...tile }) => ({ ...tile, intervalMinutes: 30, knownAtMs: BigInt(knownAt) })),
       }),
-      getMeterDays: async ({ names }) => ({
-        meterDays: names.map(({ meterId, day }) => ({
-          meterId,
-          day,
-          digest: EXAMPLE[day] ? `sha-${meterId}-${day}` : '',
-          handOff: 'file',
-          signer: 'mdm',
-        })),
-      }),
+      getMeterDays: async ({ meterIds, days }) => {
+        const asked = days.flatMap(({ day, meters }) => meters.map((place) => [meterIds[place]!, day] as const));
+        const digests = asked.flatMap(([meterId, day]) => (EXAMPLE[day] ? [...digestOf(meterId, day)] : Array(32).fill(0)));
+        const handOffs = [{ handOff: 'file', signer: 'mdm' }];
+        return { columns: { digests: Uint8Array.from(digests), sources: asked.map(() => 0), handOffs } };
+      },
       getSupply: async ({ connectionIds }) => ({
         spans: [
           {
@@ -363,12 +362,12 @@ describe('measuring one event', () => {
 
   it('names every meter-day of the look-back by the meter that served it, absent days with an empty digest', async () => {
     const [result] = (await resultsOf(host, 'run-1')).filter(({ settlementPointId }) => settlementPointId === 'sp-exchanged');
-    expect(result!.meterDays.map(({ meterId, day, digest }) => [meterId, day, digest !== ''])).toEqual([
-      ...DAYS.slice(0, 6).map((day) => ['m-old', day, EXAMPLE[day] !== undefined]),
-      ['m-old', THURSDAY, true],
-      ['m-new', THURSDAY, true],
-      ['m-new', FRIDAY, true],
-    ]);
+    const named = [...DAYS.slice(0, 6).map((day) => ['m-old', day]), ['m-old', THURSDAY], ['m-new', THURSDAY], ['m-new', FRIDAY]];
+    expect(result!.meterDays.map(({ meterId, day, digest, handOff }) => [meterId, day, digest, handOff])).toEqual(
+      named.map(([meterId, day]) =>
+        EXAMPLE[day!] ? [meterId, day, sha256Hex(`${meterId} ${day}`), 'file'] : [meterId, day, '', ''],
+      ),
+    );
   });
 
   it('takes an enrolled sub-meter off its parent', async () => {

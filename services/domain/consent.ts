@@ -66,6 +66,19 @@ export function permits(consents: readonly Consent[], use: Use): 'permitted' | M
   return typeof found === 'string' ? found : 'permitted';
 }
 
+/** `permits` for one use of readings at many instants. */
+export function readingsGate(
+  consents: readonly Consent[],
+  who: Omit<Use, 'purpose' | 'at' | 'day'>,
+): (at: Instant, day: CivilDay) => 'permitted' | Miss {
+  const use = { ...who, purpose: 'READINGS' as const, at: 0, day: '' };
+  return (at, day) => {
+    use.at = at;
+    use.day = day;
+    return permits(consents, use);
+  };
+}
+
 /** As `permits`, naming the consent that permits it: the one given first. Uses are recorded by its id. */
 export function standing(consents: readonly Consent[], use: Use): Consent | Miss {
   let nearest: Miss = 'not_given';

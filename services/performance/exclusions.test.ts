@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HOUR } from '../domain/interval.ts';
 import { zoneDays } from '../host/zone.ts';
-import { type ExclusionInput, exclusionsOf, occupiedFrom, unservedAt } from './exclusions.ts';
+import { type ExclusionInput, exclusionsOf, looksAt, occupiedFrom, unservedAt } from './exclusions.ts';
 
 const zone = zoneDays('Asia/Kolkata');
 const at = (text: string) => Date.parse(`${text}+05:30`);
@@ -10,10 +10,7 @@ const days = ['2026-05-07', '2026-05-06', '2026-05-05'];
 const history = days.map((day) => Float64Array.of(at(`${day}T18:00:00`), at(`${day}T17:00:00`)));
 const nothing: ExclusionInput = {
   ...{
-    days,
-    history,
-    minutes: 60,
-    zone,
+    looks: looksAt(days, history, 60, zone),
     calendar: new Map(),
     eventDays: [],
     unserved: [],
@@ -50,8 +47,7 @@ describe('excluded days', () => {
     const reaching = [Float64Array.of(at('2026-05-07T00:00:00'), at('2026-05-06T23:00:00'))];
     const found = exclusionsOf({
       ...nothing,
-      days: ['2026-05-07'],
-      history: reaching,
+      looks: looksAt(['2026-05-07'], reaching, 60, zone),
       permitted: (_, day) => day >= '2026-05-07',
     });
     expect(found).toEqual([{ day: '2026-05-07', reason: 'before_consent' }]);
@@ -59,7 +55,7 @@ describe('excluded days', () => {
 
   it('does not look at slots a short day does not have', () => {
     const short = [Float64Array.of(Number.NaN, at('2026-05-07T17:00:00'))];
-    expect(exclusionsOf({ ...nothing, days: ['2026-05-07'], history: short })).toEqual([]);
+    expect(exclusionsOf({ ...nothing, looks: looksAt(['2026-05-07'], short, 60, zone) })).toEqual([]);
   });
 });
 

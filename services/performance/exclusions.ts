@@ -7,12 +7,31 @@ export type Exclusion = { readonly day: CivilDay; readonly reason: string };
 /** A stretch in which a connection was not energised. `state` is the wire's SupplyState. */
 export type Unserved = Interval & { readonly state: number };
 
+/** What of a day would be read, the same for all points of a run. */
+export type DayLook = {
+  readonly day: CivilDay;
+  readonly spans: readonly Interval[];
+  /** Midnight, or what a window reaches of the day before. */
+  readonly earliest: Instant;
+  /** Instants that must be permitted, and the civil days they lie in. */
+  readonly reads: readonly { readonly at: Instant; readonly day: CivilDay }[];
+};
+
+/** `days` of the event day's class, latest first, `history`: the slots each would lend (NaN = none), of `minutes`. */
+export function looksAt(days: readonly CivilDay[], history: readonly Float64Array[], minutes: number, zone: ZoneDays): DayLook[] {
+  return days.map((day, row) => {
+    const starts = Array.from(history[row]!).filter((start) => !Number.isNaN(start));
+    // A window that reaches the day before needs that day's readings too.
+    const earliest = Math.min(zone.startOf(day), ...starts);
+    return {
+      ...{ day, earliest, spans: starts.map((start) => ({ start, end: start + minutes * MINUTE })) },
+      reads: [earliest, ...starts].map((at) => ({ at, day: zone.dayOf(at) })),
+    };
+  });
+}
+
 export type ExclusionInput = {
-  /** Days of the event day's class, latest first, with the slots each would lend (NaN = none). */
-  readonly days: readonly CivilDay[];
-  readonly history: readonly Float64Array[];
-  readonly minutes: number;
-  readonly zone: ZoneDays;
+  readonly looks: readonly DayLook[];
   /** Excluded days of the calendar, by name. */
   readonly calendar: ReadonlyMap<CivilDay, string>;
   /** Holidays, where the method counts none; absent = they are days of their class. */
@@ -31,21 +50,17 @@ export type ExclusionInput = {
  * calendar ∪ outage ∪ every day any programme called ∪ what is not this occupant's or not shared. Source: design §7.
  */
 export function exclusionsOf(input: ExclusionInput): Exclusion[] {
-  const { days, history, minutes, zone, calendar, holidays, eventDays, unserved, occupiedFrom, permitted } = input;
-  const step = minutes * MINUTE;
+  const { looks, calendar, holidays, eventDays, unserved, occupiedFrom, permitted } = input;
   const called = grouped(eventDays, ({ day }) => day);
   const found: Exclusion[] = [];
-  for (const [row, day] of days.entries()) {
-    const starts = Array.from(history[row]!).filter((start) => !Number.isNaN(start));
-    // A window that reaches the day before needs that day's readings too.
-    const earliest = Math.min(zone.startOf(day), ...starts);
+  for (const { day, spans, earliest, reads } of looks) {
     const reasons: string[] = [];
     if (calendar.has(day)) reasons.push(`calendar:${calendar.get(day)}`);
     if (holidays?.has(day)) reasons.push('holiday');
     for (const { eventId, reason } of called.get(day) ?? []) reasons.push(`${reason}:${eventId}`);
-    if (starts.some((start) => unservedAt(unserved, { start, end: start + step }) !== null)) reasons.push('outage');
+    if (unserved.length > 0 && spans.some((span) => unservedAt(unserved, span) !== null)) reasons.push('outage');
     if (earliest < occupiedFrom) reasons.push('before_occupancy');
-    if (![earliest, ...starts].every((at) => permitted(at, zone.dayOf(at)))) reasons.push('before_consent');
+    if (!reads.every(({ at, day: of }) => permitted(at, of))) reasons.push('before_consent');
     for (const reason of [...new Set(reasons)].sort(inOrder)) found.push({ day, reason });
   }
   return found.reverse().sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : inOrder(a.reason, b.reason)));

@@ -1,16 +1,19 @@
 import type { CohortMember, Commitment, Dispatch, EventDay } from '../../gen/lachak/v1/dispatch_pb.ts';
 import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import type { MeterDayRef } from '../../gen/lachak/v1/performance_pb.ts';
-import { type Consent, permits } from '../domain/consent.ts';
-import { grouped } from '../domain/grouped.ts';
+import { type Consent, readingsGate } from '../domain/consent.ts';
+import { batches, grouped } from '../domain/grouped.ts';
 import { type Instant, MINUTE, overlaps } from '../domain/interval.ts';
 import type { CivilDay, ZoneDays } from '../domain/zone.ts';
 import type { Client, Queryable } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
+import { type MeterDayName, meterDayRefs } from './evidence-service.ts';
 import {
   calledDays,
+  type DayLook,
   type Exclusion,
   exclusionsOf,
+  looksAt,
   type Occupancy,
   occupiedFrom,
   type Unserved,
@@ -68,7 +71,7 @@ export async function gatherShard(sources: Sources, run: store.Run, shard: numbe
   const eventDays = await eventDaysOf(sources, run, plan, zone, members);
   const drafts = members.map((member) => draftOf({ run, look, registry, supply, eventDays }, member));
   const named = drafts.flatMap(({ meterDays }) => meterDays);
-  const refs = await meterDayRefs(sources, run, named);
+  const refs = await meterDayRefs(sources.metering, run, named);
   const lanes = drafts.map(({ lane }) => lane);
   return {
     ...{ plan, method, sheets: await sheetsOf(sources, run, plan, lanes) },
@@ -96,14 +99,15 @@ function draftOf({ run, look, registry, supply, eventDays }: Known, member: Coho
   const consents = registry.consents.get(member.connectionId) ?? [];
   const unserved = supply.get(member.connectionId) ?? [];
   const from = occupiedFrom(occupancies, member.participantId, run.window.start) ?? Number.POSITIVE_INFINITY;
-  const answer = (at: Instant, day: CivilDay) => permits(consents, useOf(member, programmeId, at, day));
+  const { connectionId, organisationId } = member;
+  const answer = readingsGate(consents, { participantId: member.participantId, connectionId, organisationId, programmeId });
   const permitted = (at: Instant, day: CivilDay) => answer(at, day) === 'permitted';
   const open = (at: Instant) =>
     at >= from && occupiedFrom(occupancies, member.participantId, at) !== null && permitted(at, zone.dayOf(at));
   const closed = Uint8Array.from(plan.actual, (at) => (open(at) ? 0 : 1));
   const allClosed = closed.subarray(0, plan.eventCount).every((one) => one === 1);
   const exclusions = exclusionsOf({
-    ...{ days: plan.days, history: plan.history, minutes: plan.minutes, zone, calendar, unserved, permitted, occupiedFrom: from },
+    ...{ looks: look.looks, calendar, unserved, permitted, occupiedFrom: from },
     ...(familyOf(method).exclude.holidays && { holidays: look.holidays }),
     eventDays: (eventDays.get(member.settlementPointId) ?? []).filter(({ day }) => day !== plan.eventDay),
   });
@@ -147,6 +151,7 @@ type LookBack = {
   readonly holidays: ReadonlySet<CivilDay>;
   readonly method: Method;
   readonly plan: Plan;
+  readonly looks: readonly DayLook[];
 };
 
 /** Terms and calendar as they stood when the cohort was committed: nothing is decided after the fact. */
@@ -167,7 +172,8 @@ async function lookBack(database: Queryable, run: store.Run, commitment: Commitm
   const method = methodOf(terms.baseline, terms.direction, isWorkingDay(zone.dayOf(run.window.start), holidays, zone));
   const noticeAt = Number(commitment.noticeAtMs) || run.window.start;
   const plan = planOf({ window: run.window, noticeAt, minutes: terms.settlementIntervalMinutes, method, holidays, zone });
-  return { programmeId: commitment.programmeId, zone, zoneOf, calendar, holidays, method, plan };
+  const looks = looksAt(plan.days, plan.history, plan.minutes, zone);
+  return { programmeId: commitment.programmeId, zone, zoneOf, calendar, holidays, method, plan, looks };
 }
 
 const DEFAULT_ZONE = 'Asia/Kolkata';
@@ -212,16 +218,6 @@ function registersOf({ points, meters }: Registered, member: CohortMember, zoneO
   const inTime = (a: MeterService, b: MeterService) => a.from - b.from || (a.meterId < b.meterId ? -1 : 1);
   return { own: own.map(service).sort(inTime), taken: taken.map(service).sort(inTime) };
 }
-
-const useOf = (member: CohortMember, programmeId: string, at: Instant, day: CivilDay) => ({
-  purpose: 'READINGS' as const,
-  participantId: member.participantId,
-  connectionId: member.connectionId,
-  organisationId: member.organisationId,
-  programmeId,
-  at,
-  day,
-});
 
 async function supplyOf(
   { metering }: Sources,
@@ -269,60 +265,6 @@ async function eventDaysOf(
   return grouped(days, ({ settlementPointId }) => settlementPointId);
 }
 
-type MeterDayName = { readonly meterId: string; readonly day: CivilDay };
-
-async function meterDayRefs(
-  { metering }: Sources,
-  run: store.Run,
-  names: readonly MeterDayName[],
-): Promise<Map<string, Plain<MeterDayRef>>> {
-  const found = new Map<string, Plain<MeterDayRef>>();
-  const wanted = [...new Map(names.map((name) => [`${name.meterId}/${name.day}`, name])).values()];
-  const byDay = [...grouped(wanted, ({ day }) => day)].sort(([a], [b]) => (a < b ? -1 : 1));
-  for (const days of fewEnough(byDay)) {
-    const meterIds = [...new Set(days.flatMap(([, named]) => named.map(({ meterId }) => meterId)))];
-    const places = new Map(meterIds.map((meterId, place) => [meterId, place]));
-    const asked = days.map(([day, named]) => ({ day, meters: named.map(({ meterId }) => places.get(meterId)!) }));
-    const { columns } = await metering.getMeterDays(
-      { meterIds, days: asked, asOfMs: BigInt(run.asOf) },
-      { discom: run.discom, deadlineMs: 60_000 },
-    );
-    const { digests, sources, handOffs } = columns ?? NO_COLUMNS;
-    const inOrder = days.flatMap(([, named]) => named);
-    if (digests.length !== 32 * inOrder.length || sources.length !== inOrder.length)
-      throw new Error(`metering did not answer for ${inOrder.length} meter-days from ${days[0]![0]} on`);
-    for (const [i, { meterId, day }] of inOrder.entries()) {
-      const digest = Buffer.from(digests.subarray(32 * i, 32 * (i + 1))).toString('hex');
-      const by = digest === ABSENT ? NOBODY : (handOffs[sources[i]!] ?? NOBODY);
-      const { handOff, signer, receivedAtMs } = by;
-      found.set(`${meterId}/${day}`, { meterId, day, digest: digest === ABSENT ? '' : digest, handOff, signer, receivedAtMs });
-    }
-  }
-  return found;
-}
-
-const NO_COLUMNS = { digests: new Uint8Array(0), sources: [], handOffs: [] };
-const ABSENT = '0'.repeat(64);
-const NOBODY = { handOff: '', signer: '', receivedAtMs: 0n };
-/** In one question; a digest is 32 bytes. */
-const METER_DAYS_MOST = 16_384;
-
-/** Days in order, as many together as one question takes; a day of more meters than that is asked for in parts. */
-function fewEnough<T>(days: readonly (readonly [CivilDay, readonly T[]])[]): [CivilDay, readonly T[]][][] {
-  const questions: [CivilDay, readonly T[]][][] = [];
-  let room = 0;
-  for (const [day, all] of days)
-    for (const part of batches(all, METER_DAYS_MOST)) {
-      if (part.length > room) {
-        questions.push([]);
-        room = METER_DAYS_MOST;
-      }
-      questions.at(-1)!.push([day, part]);
-      room -= part.length;
-    }
-  return questions;
-}
-
 /** The tiles of all days any lane may read. Meters that served one after the other may lie in different shards. */
 async function sheetsOf({ metering, tiles }: Sources, run: store.Run, plan: Plan, lanes: readonly Lane[]): Promise<Sheets> {
   const meters = lanes.flatMap(({ registers }) => [...registers.own, ...registers.taken]);
@@ -341,7 +283,3 @@ async function sheetsOf({ metering, tiles }: Sources, run: store.Run, plan: Plan
 
 const byPoint = (a: CohortMember, b: CohortMember) =>
   a.settlementPointId < b.settlementPointId ? -1 : a.settlementPointId > b.settlementPointId ? 1 : 0;
-
-function batches<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
-}

@@ -4,6 +4,7 @@ import { sha256 } from '../host/ids.ts';
 import type { Answer, FileRead, Question } from './crew-service.ts';
 import { type Findings, noFindings } from './findings.ts';
 import { layDay } from './lay.ts';
+import { membersFrom } from './members.ts';
 import { type ReadFile, type ReadingsReader, readingsReader } from './reader.ts';
 import { dayRoot } from './root-service.ts';
 import { noSheet } from './sheet.ts';
@@ -32,7 +33,7 @@ function answered(question: Question): { answer: Answer; transfer: ArrayBuffer[]
 type Said = Extract<Answer, { said: unknown }>['said'];
 
 function work(question: Question): Said {
-  if (question.verb === 'lay') return layDay(question.day, { sha256, dayRoot });
+  if (question.verb === 'lay') return layDay({ ...question.day, members: membersFrom(question.members) }, { sha256, dayRoot });
   const { file } = question;
   if (question.verb === 'leave') {
     files.delete(file);

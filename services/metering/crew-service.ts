@@ -4,6 +4,7 @@ import { Refusal } from '../domain/outcome.ts';
 import { sha256 } from '../host/ids.ts';
 import type { Findings } from './findings.ts';
 import { type DayLaid, type DayToLay, layDay } from './lay.ts';
+import { columnsOf, type MemberColumns } from './members.ts';
 import type { ReadFile } from './reader.ts';
 import { dayRoot } from './root-service.ts';
 
@@ -21,7 +22,7 @@ export type FileRead = { readonly file: ReadFile; readonly found: Pick<Findings,
 
 /** What a thread is asked; each has one answer, in order. */
 export type Question =
-  | { readonly verb: 'lay'; readonly day: DayToLay }
+  | { readonly verb: 'lay'; readonly day: Omit<DayToLay, 'members'>; readonly members: MemberColumns }
   | { readonly verb: 'read'; readonly file: number; readonly piece: Uint8Array }
   | { readonly verb: 'end'; readonly file: number }
   | { readonly verb: 'leave'; readonly file: number };
@@ -52,10 +53,11 @@ export function openCrew(hands = availableParallelism()): Crew {
     threads.add(thread);
     return thread;
   };
-  const layBeside = async (day: DayToLay): Promise<DayLaid> => {
+  const layBeside = async ({ members: told, ...day }: DayToLay): Promise<DayLaid> => {
+    const members = columnsOf(told);
     for (let tries = 1; ; tries++)
       try {
-        return (await free().ask({ verb: 'lay', day })) as DayLaid;
+        return (await free().ask({ verb: 'lay', day, members })) as DayLaid;
       } catch (error) {
         if (!(error instanceof ThreadEnded)) throw error;
         if (tries < TRIES) continue;

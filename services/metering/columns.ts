@@ -4,7 +4,7 @@ import { invalid } from '../domain/outcome.ts';
 import { MISSING } from '../domain/tile.ts';
 import type { Findings } from './findings.ts';
 import { addRow, type Rows } from './rows.ts';
-import { columnFor, exportsOf, noteExport, qualitiesOf, type Sheet, type SheetColumn } from './sheet.ts';
+import { columnFor, exportsOf, noteExport, qualitiesOf, REPEATS_MOST, repeat, type Sheet, type SheetColumn } from './sheet.ts';
 
 /** One block of a stream: `meters` × `slots` values, meter-major; null = not delivered. */
 export type PackedColumns = {
@@ -82,8 +82,8 @@ export function appendColumns(rows: Rows, grids: Grids, block: PackedColumns, fi
 }
 
 /**
- * Puts a block into the sheet, intervals side by side, where that is all there is to do: no cell of it is taken, no value needs a finding, and
- * it is known since when the others are. Else answers false and has put nothing. Throws as `appendColumns` does.
+ * Puts a block into the sheet, intervals side by side, where that is all there is to do: hardly a cell of it is taken, no value needs a
+ * finding, and it is known since when the others are. Else answers false and has put nothing. Throws as `appendColumns` does.
  */
 export function layColumns(sheet: Sheet, meterIds: string[], grids: Grids, block: PackedColumns): boolean {
   const { start, intervalMinutes, slots, importWh, exportWh, quality, knownAt } = block;
@@ -94,9 +94,12 @@ export function layColumns(sheet: Sheet, meterIds: string[], grids: Grids, block
   if (new Set(indexes).size < indexes.length || !isPlain(importWh) || (exportWh !== null && !isPlain(exportWh))) return false;
   if (quality?.some((said) => said > 5)) return false;
   const columns: SheetColumn[] = [];
+  let taken = 0;
   for (let slot = 0; slot < slots; slot++) {
     const column = columnFor(sheet, start + slot * intervalMinutes * MINUTE, meterIds.length, values);
-    if (column === null || !isFree(column.nth, indexes)) return false;
+    if (column === null) return false;
+    taken += takenOf(column.nth, indexes);
+    if (sheet.repeats.count + taken > REPEATS_MOST) return false;
     columns.push(column);
   }
   sheet.knownAt = knownAt;
@@ -104,7 +107,7 @@ export function layColumns(sheet: Sheet, meterIds: string[], grids: Grids, block
   sheet.bases.push(base);
   for (let first = 0; first < indexes.length; first += ABREAST)
     for (const [slot, column] of columns.entries())
-      sheet.count += layInterval(column, slot, block, indexes.subarray(first, first + ABREAST), first * slots, base);
+      layInterval(sheet, column, slot, block, indexes.subarray(first, first + ABREAST), first * slots, base);
   if (exportWh !== null)
     for (const [i, meter] of indexes.entries())
       if (exportWh.subarray(i * slots, (i + 1) * slots).some((wh) => wh !== MISSING)) noteExport(sheet, meter);
@@ -116,35 +119,40 @@ const ABREAST = 64;
 
 /** One interval of some meters of a block, whose values begin at `from`: what is missing of both registers says nothing, what is REJECTED has no values. */
 function layInterval(
+  sheet: Sheet,
   column: SheetColumn,
   slot: number,
   block: PackedColumns,
   indexes: Int32Array,
   from: number,
   base: number,
-): number {
+): void {
   const { slots, importWh, exportWh, quality } = block;
   const exported = exportWh === null ? null : exportsOf(column);
   const said = quality === null ? null : qualitiesOf(column);
-  let count = 0;
   for (let i = 0, at = from + slot; i < indexes.length; i++, at += slots) {
     const meter = indexes[i]!;
     const withdrawn = quality !== null && quality[at] === REJECTED;
     const imports = withdrawn ? MISSING : importWh[at]!;
     const exports = exportWh === null || withdrawn ? MISSING : exportWh[at]!;
     if (imports === MISSING && exports === MISSING && !withdrawn) continue;
+    if (column.nth[meter] !== 0) {
+      repeat(sheet, meter, column.start, imports, exports, quality === null ? VALID : quality[at]! || VALID, base + at + 1);
+      continue;
+    }
     column.nth[meter] = base + at + 1;
     column.importWh[meter] = imports;
     if (exported !== null) exported[meter] = exports;
     if (said !== null) said[meter] = quality![at]! || VALID;
-    count++;
+    sheet.count++;
   }
-  return count;
 }
 
-function isFree(nth: Uint32Array, indexes: Int32Array): boolean {
-  for (let i = 0; i < indexes.length; i++) if (nth[indexes[i]!] !== 0) return false;
-  return true;
+/** Cells that have a reading already. */
+function takenOf(nth: Uint32Array, indexes: Int32Array): number {
+  let taken = 0;
+  for (let i = 0; i < indexes.length; i++) if (nth[indexes[i]!] !== 0) taken++;
+  return taken;
 }
 
 function isPlain(wh: Int32Array): boolean {

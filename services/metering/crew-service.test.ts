@@ -56,9 +56,10 @@ describe('a file read beside', () => {
     expect(found).toEqual({ first: findings.first, counts: findings.counts });
     expect({ lines: file.lines, empty: file.empty }).toEqual({ lines: wanted.lines, empty: wanted.empty });
     expect(rowsFrom(file.sheet!, file.rows.meterIds)).toEqual(rowsFrom(wanted.sheet!, wanted.rows.meterIds));
-    // A cell told twice: as rows.
-    const twice = await crew.read(pieces(`${text}m-1,${stamp(0)}+05:30,7\n`));
-    expect([twice.file.sheet, twice.file.rows.count]).toEqual([null, wanted.sheet!.count + 1]);
+    // What no sheet holds, a known_at of a row's own: as rows.
+    const dated = `${text.replace('wh\n', 'wh,known_at\n').replaceAll(/(\d)\n/g, '$1,\n')}m-1,${stamp(SLOTS)}+05:30,7,2026-06-01T00:00Z\n`;
+    const asRows = await crew.read(pieces(dated));
+    expect([asRows.file.sheet, asRows.file.rows.count]).toEqual([null, wanted.sheet!.count + 1]);
     const spoilt = csvOf(1).replace(`m-30,${stamp(40)}+05:30`, `m-30,${stamp(40)}`);
     await expect(crew.read(pieces(spoilt))).rejects.toMatchObject({ name: 'Refusal', code: 'offset_missing', kind: 'invalid' });
     // What brings the pieces may fail as well.

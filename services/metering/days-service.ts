@@ -77,10 +77,10 @@ export async function layDays(of: DaysToLay): Promise<void> {
   }
 }
 
-/** Null where the day has been written before, or has zeros that a supply status may explain. */
+/** Null where the day has been written before, or a cell of it told twice, or it has zeros that a supply status may explain. */
 async function laidStraight({ crew, delivery, meters, world }: DaysToLay, day: SheetDay): Promise<DayLaid | null> {
   const { place, knownAt, columns, ordinalOf, factorOf } = day;
-  if (world.tiles(place).length > 0) return null;
+  if (day.repeated || world.tiles(place).length > 0) return null;
   const { members, count } = world.shard(place);
   const laid = await crew.lay({
     name: { ...place, meters: count, version: 1, knownAt },

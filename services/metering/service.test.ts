@@ -168,6 +168,44 @@ describe('readings', () => {
     expect(made[2]).toEqual(made[0]);
   });
 
+  it('told twice make their own day rows, and come to what a file of rows comes to', async () => {
+    const days = ['2026-05-02', '2026-05-03'];
+    const first = Date.parse(`${days[0]}T00:00:00${IST}`);
+    const known = new Date(host.clock.now()).toISOString();
+    const lines = Array.from({ length: 2 * 48 * 30 }, (_, i) =>
+      [`m-${i % 30}`, new Date(first + Math.floor(i / 30) * 1_800_000).toISOString(), (i * 7919) % 1800].join(),
+    );
+    // Again, the same; again, another value; and a third one.
+    lines.splice(500, 0, lines[40]!, lines[41]!.replace(/\d+$/, '1801'));
+    lines.push(lines[41]!.replace(/\d+$/, '1802'));
+    const csv = `meter_id,interval_start,import_wh\n${lines.join('\n')}\n`;
+    const rows = `meter_id,interval_start,import_wh,known_at\n${lines.map((line) => `${line},${known}`).join('\n')}\n`;
+    const made = [];
+    for (const [discom, text] of [
+      ['AGAIN', csv],
+      ['AGAIN-ROWS', rows],
+    ] as const) {
+      await register(
+        discom,
+        Array.from({ length: 30 }, (_, n) => meter(`m-${n}`, n)),
+      );
+      const as = await host.token('operator', { discom });
+      const report = await metering.importReadings(one({ chunk: Buffer.from(text) }), { as });
+      expect(report).toMatchObject({
+        rows: 2883n,
+        stored: 2880n,
+        suspect: 1n,
+        unchanged: 1n,
+        rejected: 2n,
+        counts: { duplicate: 2n },
+      });
+      const { tiles } = await metering.listTiles({ days }, { discom });
+      expect(tiles).toHaveLength(2);
+      made.push([report.findings, tiles.map(({ digest, merkleRoot }) => [digest, merkleRoot])]);
+    }
+    expect(made[1]).toEqual(made[0]);
+  });
+
   it('have a meter-day digest with its hand-off, equal however they came', async () => {
     const row = (known: string): string => csvOf(`m-1,2026-05-04T00:00:00${IST},${known === '1' ? 5 : 6},,,`);
     const digest = async (): Promise<string> => {

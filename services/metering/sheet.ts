@@ -3,7 +3,7 @@ import { MISSING } from '../domain/tile.ts';
 import { addRow, noRows, type Rows } from './rows.ts';
 
 /**
- * Readings of which no two are of one meter's interval: a column per interval, as deliveries come. A cell is a few bytes and lies beside
+ * Readings of which hardly two are of one meter's interval: a column per interval, as deliveries come. A cell is a few bytes and lies beside
  * its like, where a row is thirty of its own. Threads see the columns without a copy.
  */
 export type Sheet = {
@@ -21,6 +21,8 @@ export type Sheet = {
   /** Cells that columns have room for, and the most that one has. */
   room: number;
   widest: number;
+  /** What came for a cell that was taken, in the order it came; `line` = which of the delivery it was. Their days are laid as rows. */
+  readonly repeats: Rows;
   last: SheetColumn | null;
 };
 export type SheetColumn = {
@@ -39,6 +41,8 @@ const LEAST_ROOM = 64;
 /** Scattered readings would leave columns all but empty: more room than this, and more than so many times what is used, is too much. */
 const ROOM_FREE = 1 << 22;
 const ROOM_TIMES = 4;
+/** A delivery that repeats itself more often is better taken as rows. */
+export const REPEATS_MOST = 10_000;
 const VALID = 1;
 const REJECTED = 5;
 
@@ -52,6 +56,7 @@ export const noSheet = (): Sheet => ({
     values: 0,
     room: 0,
     widest: LEAST_ROOM,
+    repeats: noRows(1),
     last: null,
   },
 });
@@ -85,7 +90,7 @@ export function columnFor(sheet: Sheet, start: Instant, meters: number, more = 0
   return column;
 }
 
-/** Puts one reading into its cell; false when the cell is taken, or there is no room: then it must come as a row, and all before it. */
+/** Puts one reading into its cell, or among the repeats; false when there is no room: then it must come as a row, and all before it. */
 export function put(
   sheet: Sheet,
   meter: number,
@@ -97,7 +102,12 @@ export function put(
 ): boolean {
   const last = sheet.last;
   const column = last !== null && last.start === start && meter < last.nth.length ? last : columnFor(sheet, start, meter + 1);
-  if (column === null || column.nth[meter] !== 0) return false;
+  if (column === null) return false;
+  if (column.nth[meter] !== 0) {
+    if (sheet.repeats.count === REPEATS_MOST) return false;
+    repeat(sheet, meter, start, importWh, exportWh, quality, nth);
+    return true;
+  }
   column.nth[meter] = nth;
   sheet.count++;
   const withdrawn = quality === REJECTED;
@@ -108,6 +118,21 @@ export function put(
   }
   if (quality !== VALID) qualitiesOf(column)[meter] = quality;
   return true;
+}
+
+/** Another word about a cell that is taken. */
+export function repeat(
+  sheet: Sheet,
+  meter: number,
+  start: Instant,
+  importWh: number,
+  exportWh: number,
+  quality: number,
+  nth: number,
+): void {
+  addRow(sheet.repeats, meter, start, importWh, exportWh, quality, sheet.knownAt, nth);
+  sheet.count++;
+  if (exportWh !== MISSING && quality !== REJECTED) noteExport(sheet, meter);
 }
 
 export function noteExport(sheet: Sheet, meter: number): void {
@@ -134,28 +159,34 @@ export function lineOf(bases: readonly number[], nth: number): number {
   return nth - bases[low]!;
 }
 
-/** The readings of the cells that `wanted` names, as rows in order of delivery. */
+/** All that was told of the cells that `wanted` names, as rows in order of delivery. */
 export function rowsFrom(
   sheet: Sheet,
   meterIds: string[],
   wanted: (meter: number, column: SheetColumn) => boolean = () => true,
 ): Rows {
   const columns = [...sheet.columns.values()];
+  const { repeats } = sheet;
+  const again = Array.from({ length: repeats.count }, (_, i) => i).filter((i) => {
+    const column = sheet.columns.get(repeats.start[i]!);
+    return column !== undefined && wanted(repeats.meter[i]!, column);
+  });
   let count = 0;
   let least = 2 ** 32;
   let most = 0;
+  const counted = (nth: number): void => {
+    count++;
+    if (nth < least) least = nth;
+    if (nth > most) most = nth;
+  };
   for (const column of columns)
-    for (let meter = 0; meter < column.nth.length; meter++) {
-      const nth = column.nth[meter]!;
-      if (nth === 0 || !wanted(meter, column)) continue;
-      count++;
-      if (nth < least) least = nth;
-      if (nth > most) most = nth;
-    }
+    for (let meter = 0; meter < column.nth.length; meter++)
+      if (column.nth[meter] !== 0 && wanted(meter, column)) counted(column.nth[meter]!);
+  for (const i of again) counted(repeats.line[i]!);
   const rows = noRows(Math.max(1, count));
   rows.meterIds = meterIds;
   if (count === 0) return rows;
-  // Each has a number of its own, so that is its place.
+  // Each has a number of its own, so that is its place: a column's index, or one below −1 for a repeat.
   const columnAt = new Int32Array(most - least + 1).fill(-1);
   const meterAt = new Int32Array(most - least + 1);
   for (const [i, column] of columns.entries())
@@ -165,13 +196,21 @@ export function rowsFrom(
       columnAt[nth - least] = i;
       meterAt[nth - least] = meter;
     }
+  for (const i of again) columnAt[repeats.line[i]! - least] = -2 - i;
   for (let at = 0; at < columnAt.length; at++) {
     if (columnAt[at] === -1) continue;
+    const line = lineOf(sheet.bases, at + least);
+    if (columnAt[at]! < -1) {
+      const i = -2 - columnAt[at]!;
+      const { meter: of, start, importWh, exportWh, quality } = repeats;
+      addRow(rows, of[i]!, start[i]!, importWh[i]!, exportWh[i]!, quality[i]!, sheet.knownAt, line);
+      continue;
+    }
     const meter = meterAt[at]!;
     const { start, importWh, exportWh, quality } = columns[columnAt[at]!]!;
     const exported = exportWh === null ? MISSING : exportWh[meter]!;
     const said = quality === null ? VALID : quality[meter]!;
-    addRow(rows, meter, start, importWh[meter]!, exported, said, sheet.knownAt, lineOf(sheet.bases, at + least));
+    addRow(rows, meter, start, importWh[meter]!, exported, said, sheet.knownAt, line);
   }
   return rows;
 }

@@ -14,6 +14,8 @@ export type SheetDay = {
   /** By index of the meter: its place in the tile, −1 = of another one; and Wh per unit of its register. */
   readonly ordinalOf: Int32Array;
   readonly factorOf: Int32Array;
+  /** Some cell of it was told more than once: what holds is for `merge` to say. */
+  repeated: boolean;
 };
 export type Spread = {
   /** In the order of `arrange`. */
@@ -67,7 +69,7 @@ export function spread({ sheet, meterIds, meters, zoneDays, now, knownAt }: Spre
           const dayStart = calendar.startOf(day);
           const slots = Math.floor((calendar.startOf(calendar.plus(day, 1)) - dayStart) / ms);
           const place: TilePlace = { shard: grid.shard, zone: grid.zone, intervalMinutes: grid.minutes, day, dayStart, slots };
-          found = { place, knownAt: known, columns: [], ordinalOf: grid.ordinalOf, factorOf: grid.factorOf };
+          found = { place, knownAt: known, columns: [], ordinalOf: grid.ordinalOf, factorOf: grid.factorOf, repeated: false };
         }
         const slot = (start - found.place.dayStart) / ms;
         if (!Number.isInteger(slot) || slot >= found.place.slots) return null;
@@ -76,6 +78,11 @@ export function spread({ sheet, meterIds, meters, zoneDays, now, knownAt }: Spre
         return found;
       }),
     );
+  for (let i = 0; i < sheet.repeats.count; i++) {
+    const grid = gridOf[sheet.repeats.meter[i]!]!;
+    const day = grid === -1 ? null : plain.get(sheet.columns.get(sheet.repeats.start[i]!)!)![grid]!;
+    if (day !== null) day.repeated = true;
+  }
   const whole = [...plain.values()].every((days) => !days.includes(null)) && !gridOf.includes(-1);
   return {
     days: [...open.values()].sort((a, b) => inOrder(a.place, b.place)),
@@ -122,6 +129,12 @@ function factorsFit(sheet: Sheet, grids: readonly Grid[]): boolean {
       if (factor <= 1) continue;
       for (const { importWh, exportWh } of sheet.columns.values())
         if ((importWh[meter] ?? MISSING) * factor > WH_MOST || (exportWh?.[meter] ?? MISSING) * factor > WH_MOST) return false;
+    }
+  const { repeats } = sheet;
+  for (let i = 0; i < repeats.count; i++)
+    for (const { ordinalOf, factorOf } of grids) {
+      const factor = ordinalOf[repeats.meter[i]!]! < 0 ? 1 : factorOf[repeats.meter[i]!]!;
+      if (Math.max(repeats.importWh[i]!, repeats.exportWh[i]!) * factor > WH_MOST) return false;
     }
   return true;
 }

@@ -28,7 +28,9 @@ export async function meterDayRefs(
     const { digests, sources, handOffs } = columns ?? NO_COLUMNS;
     const inOrder = days.flatMap(([, named]) => named);
     if (digests.length !== 32 * inOrder.length || sources.length !== inOrder.length)
-      throw new Error(`metering did not answer for ${inOrder.length} meter-days from ${days[0]![0]} on: it must be of the same release`);
+      throw new Error(
+        `metering did not answer for ${inOrder.length} meter-days from ${days[0]![0]} on: it must be of the same release`,
+      );
     for (const [i, { meterId, day }] of inOrder.entries()) {
       const digest = Buffer.from(digests.subarray(32 * i, 32 * (i + 1))).toString('hex');
       const by = digest === ABSENT ? NOBODY : (handOffs[sources[i]!] ?? NOBODY);

@@ -160,7 +160,7 @@ function coverage({ homes, setAside }: Research): string {
 
 /** How well it is found where it is known, on homes and drivers that no threshold was chosen on. */
 function evTrial(): string {
-  const { chosenOn, triedOn, named, trials } = EV_TRIAL;
+  const { chosenOn, triedOn, named, sunny, trials } = EV_TRIAL;
   const percent = (share: number) => `${Math.round(100 * share)} %`;
   const ofHomes = (count: number) => {
     const [low, high] = shareInterval(count, triedOn.homes);
@@ -176,12 +176,12 @@ function evTrial(): string {
   ]);
   const [usual, false_] = [trials.find(({ minutes, watts }) => minutes === 30 && watts === 3600)!.found, named[0].homes];
   const rare = precisionAt(0.02, usual / triedOn.homes, false_ / triedOn.homes);
-  return `<p>Real sessions of drivers (Trondheim, 2019) laid over real homes (London, 2013). Thresholds were chosen on ${chosenOn.homes} homes and ${chosenOn.drivers} drivers; the figures are of the other ${triedOn.homes} homes and
-${triedOn.drivers} drivers, parted by a hash of their ids. Wrongly named are the same homes without charging: nobody knows whether some have a car.</p>${table(
+  return `<p>Real sessions of drivers (Trondheim, 2019) laid over real homes (London, 2013). Thresholds were chosen on ${chosenOn.homes} homes and ${chosenOn.drivers} drivers, so that the energy found is most like that laid where one home in ten charges; the figures are of the other ${triedOn.homes} homes and
+${triedOn.drivers} drivers, parted by a hash of their ids. Wrongly named are the same homes without charging: nobody knows whether some have a car. Of ${sunny.homes} Californian homes that cool and have panels (hourly, the other half of them) ${sunny.named} is named: cooling and clouds make steps too.</p>${table(
     [
       'readings, charger',
       `of ${triedOn.homes} homes that charge, found`,
-      `of ${triedOn.homes} others, named too`,
+      `of the same ${triedOn.homes} without, named too`,
       'energy found',
       'at its time',
       'of it charging',

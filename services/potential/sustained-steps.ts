@@ -28,8 +28,8 @@ export type EvRule = {
 
 /** Chosen on one half of homes and drivers, tried on the other: `ev-like.test.ts`. */
 export const EV_RULE: EvRule = {
-  ...{ leastStepW: 2500, stableShare: 0.15, fallShare: 0.8, alikeShare: 0.15, daysAStep: 28 },
-  ...{ standsShare: 0.6, overShare: 0.3, fullWh: 8000 },
+  ...{ leastStepW: 2500, stableShare: 0.15, fallShare: 0.6, alikeShare: 0.15, daysAStep: 14 },
+  ...{ standsShare: 0.7, overShare: 0.2, fullWh: 8000 },
 };
 
 const LEAST_MINUTES = 60;
@@ -43,7 +43,7 @@ const PART_SHARE = 0.2;
 
 /**
  * Sustained steps of net load: a rise of at least 2.5 kW within two intervals, held for 1 to 14 hours within ±max(500 W, 15 %), then a
- * fall of at least 80 % of it within two intervals. A missing reading inside or beside a step makes it no step: nobody saw it end.
+ * fall of at least 60 % of it within two intervals. A missing reading inside or beside a step makes it no step: nobody saw it end.
  * Rule of this house, after the edge detection of non-intrusive load monitoring (Hart, Proc. IEEE 80(12), 1992).
  */
 export function sustainedSteps(series: LoadSeries, rule: EvRule = EV_RULE): Step[] {
@@ -82,7 +82,7 @@ function stepAt(watts: Float64Array, rise: number, first: number, minutes: numbe
 
 /**
  * The EV-like load of a home, or null. Twice: first who charges, by steps within 15 % of their median height (a charger draws the same every
- * time), at least three and at least one in 28 days; then, of such a home, every time its load stands that height above what it was before,
+ * time), at least three and at least one in 14 days; then, of such a home, every time its load stands that height above what it was before,
  * whatever else runs on top, and one time in ten takes 8 kWh or more. It is EV-*like*: a heater, pump or welding set run this way looks the same.
  * @param days days of readings
  */

@@ -113,6 +113,17 @@ describe('lachak evaluate', () => {
 
   test.each([
     [() => ['--readings', readings, '--participants', readings], 'give the events with --event-days'],
+    [
+      () => [
+        '--readings',
+        readings,
+        '--event-days',
+        put('on.csv', '2026-04-10\n'),
+        '--participants',
+        put('a.csv', 'meter_id\nA1\n'),
+      ],
+      'a.csv: none of its meters has readings here',
+    ],
     [() => [], '--readings FILE is missing'],
     [() => ['--readings', join(folder, 'none.csv')], 'there is no such file'],
     [() => ['--readings', put('empty.csv', HEAD)], 'there is no reading'],

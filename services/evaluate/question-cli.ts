@@ -16,7 +16,7 @@ import { commonMinutes, EveryMeter, inLonger } from './every-meter.ts';
 import { type PastEvent, readCategories, readDayList, readEvents, readMeterTerms, readParticipants } from './lists.ts';
 import { candidatesOf, USUAL, WITH_WEATHER } from './methods.ts';
 import { pastOccasions, placebos, quietHours, readHours, remembered, spanOf } from './occasions.ts';
-import { type CalledDays, calledDays, marksOf, withParticipants } from './participants.ts';
+import { type CalledDays, calledDays, marksOf, partIn, withParticipants } from './participants.ts';
 import { type JudgedTerms, OWN, presetTerms, readTerms } from './terms.ts';
 
 type Flags = Readonly<Record<string, string | undefined>>;
@@ -40,6 +40,7 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
     throw invalid('usage', `--days must be working or all, not ${flags.days}`);
   const called = calledDays(past, noticeMinutes, zone);
   const { series, minutes } = await readSeries(files, { called, weather: flags.temperature, zone, terms });
+  refuseStrangers(flags, past, series);
   const grid = Math.max(minutes, ...terms.map(({ pay }) => pay.intervalMinutes));
   if (hours.from % grid !== 0 || hours.to % grid !== 0)
     throw invalid('usage', `--window must begin and end on the ${grid}-minute intervals of the readings and the terms`);
@@ -93,6 +94,12 @@ export async function readPast(flags: Flags, zone: ZoneDays, read: typeof textOf
     lines: readParticipants(await read(left), left, known, { role: 'opted_out', columns: ['event_id', 'meter_id'] }),
   };
   return withParticipants(past, listed || null, optOuts || null);
+}
+
+/** A list of participants of which nobody has readings is one of other homes, or of misspelt ones. Throws Refusal `usage`. */
+export function refuseStrangers(flags: Flags, past: readonly PastEvent[], homes: readonly { readonly meterId: string }[]): void {
+  if (flags.participants && !past.some(({ cohort }) => homes.some(({ meterId }) => partIn(cohort, meterId) !== 'not_asked')))
+    throw invalid('usage', `${flags.participants}: none of its meters has readings here`);
 }
 
 /** Terms by file or preset. They are paid side by side, so they must look at the same register the same way. */

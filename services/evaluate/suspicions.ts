@@ -45,7 +45,7 @@ export function suspicionsOf(question: Question, { quiet, real, hours }: Seen, e
           ? ''
           : 'too few events at the same hours'),
     left_against: optOuts === null ? 'no opt-outs were given (--opt-outs)' : left!.looked > 0 ? '' : 'no home left five events',
-    back_up: events.length === 0 ? none : '',
+    back_up: events.length === 0 ? none : asked.every((count) => count === 0) ? 'no home was asked to a past event' : '',
     frozen: '',
   };
   const signals = [

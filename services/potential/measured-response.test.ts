@@ -76,6 +76,17 @@ describe('a response rate', () => {
     expect(others.value).toBeLessThan(0.05);
   });
 
+  test('is that of the homes that were asked: of others no event says anything', () => {
+    const shops = homes.filter(({ category }) => category === 'shops').map(({ meterId }) => meterId);
+    const cohort = { ...EVERYBODY, asked: new Set(shops.slice(1)), heldOut: new Set(shops.slice(0, 1)) };
+    const some = { ...past, events: events.map((event) => ({ ...event, cohort })) };
+    const rates = measuredRates(homes, findings, some, calendar, estimator({ kernel }), 1);
+    const others = homes.filter(({ meterId }) => cohort.asked.has(meterId));
+    const alone = measuredRates(others, findings, past, calendar, estimator({ kernel }), 1);
+    expect([rates.get('homes'), rates.get('shops')]).toEqual([null, alone.get('shops')]);
+    expect(rates.get('shops')).not.toEqual(measuredRates(homes, findings, past, calendar, estimator({ kernel }), 1).get('shops'));
+  });
+
   test('is not measured at four events, nor where no load is known that could answer', () => {
     const few = { events: events.slice(0, 4), quiet: quiet.occasions, around: quiet.around.slice(0, 4) };
     expect(measuredRates(homes, findings, few, calendar, estimator({ kernel }), 1).get('shops')).toBeNull();

@@ -96,6 +96,13 @@ test('past events measure the response rate; fewer than five tell none', async (
   expect(few.out).toContain('a planning value, for fewer than five past events told one');
   const given = await study(days, '--response', '0.1/0.2/0.3');
   expect(given.rates).toEqual([{ value: 0.2, interval: [0.1, 0.3], basis: 'given', events: 0 }]);
+  // Of a home that no event asked every hour is load research.
+  const hours = () => JSON.parse(readFileSync(json, 'utf8')).homes.map((home: { hours: number }) => home.hours);
+  await study(days, '--participants', file('meter_id\na\n'));
+  expect(hours()).toEqual([960 - 12, 960]);
+  await study(days);
+  expect(hours()).toEqual([960 - 12, 960 - 12]);
+  expect((await study(days, '--participants', file('meter_id\nz\n'))).err).toContain('none of its meters has readings here');
 });
 
 test('without temperature only EV-like load is told, and said to be so', async () => {

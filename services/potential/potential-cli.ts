@@ -6,7 +6,7 @@ import { EveryMeter } from '../evaluate/every-meter.ts';
 import { type PastEvent, readDayList } from '../evaluate/lists.ts';
 import { pastOccasions, quietHours, remembered } from '../evaluate/occasions.ts';
 import { calledDays, isAsked, marksOf } from '../evaluate/participants.ts';
-import { readPast } from '../evaluate/question-cli.ts';
+import { readPast, refuseStrangers } from '../evaluate/question-cli.ts';
 import { EXIT, readWords } from '../host/cli.ts';
 import { coreBytes } from '../host/core-file.ts';
 import { zoneDays } from '../host/zone.ts';
@@ -150,6 +150,7 @@ async function pastEvents(flags: Readonly<Record<string, string | undefined>>, h
   const zone = remembered(given);
   const past = await readPast(flags, zone, async (path) => (await wholeFile(path)).join('\n'));
   if (past.length === 0) return null;
+  refuseStrangers(flags, past, homes);
   const holidayFile = flags.holidays;
   const holidays = holidayFile ? readDayList((await wholeFile(holidayFile)).join('\n'), holidayFile) : new Set<CivilDay>();
   const called = calledDays(past, NOTICE_MINUTES, zone);

@@ -88,10 +88,11 @@ export function appendColumns(rows: Rows, grids: Grids, block: PackedColumns, fi
 export function layColumns(sheet: Sheet, meterIds: string[], grids: Grids, block: PackedColumns): boolean {
   const { start, intervalMinutes, slots, importWh, exportWh, quality, knownAt } = block;
   const values = valuesIn(block);
-  const indexes = Int32Array.from(block.meterIds, (meterId) => indexOf(meterId, meterIds, grids, intervalMinutes));
+  const indexes = new Int32Array(block.meterIds.length);
+  for (let i = 0; i < indexes.length; i++) indexes[i] = indexOf(block.meterIds[i]!, meterIds, grids, intervalMinutes);
   const base = sheet.values;
   if ((sheet.count > 0 && sheet.knownAt !== knownAt) || base + values >= 2 ** 32) return false;
-  if (new Set(indexes).size < indexes.length || !isPlain(importWh) || (exportWh !== null && !isPlain(exportWh))) return false;
+  if (!areDistinct(indexes) || !isPlain(importWh) || (exportWh !== null && !isPlain(exportWh))) return false;
   if (quality?.some((said) => said > 5)) return false;
   const columns: SheetColumn[] = [];
   let taken = 0;
@@ -128,24 +129,33 @@ function layInterval(
   base: number,
 ): void {
   const { slots, importWh, exportWh, quality } = block;
+  const { nth, importWh: imported } = column;
   const exported = exportWh === null ? null : exportsOf(column);
   const said = quality === null ? null : qualitiesOf(column);
+  let count = 0;
   for (let i = 0, at = from + slot; i < indexes.length; i++, at += slots) {
     const meter = indexes[i]!;
     const withdrawn = quality !== null && quality[at] === REJECTED;
     const imports = withdrawn ? MISSING : importWh[at]!;
     const exports = exportWh === null || withdrawn ? MISSING : exportWh[at]!;
     if (imports === MISSING && exports === MISSING && !withdrawn) continue;
-    if (column.nth[meter] !== 0) {
+    if (nth[meter] !== 0) {
       repeat(sheet, meter, column.start, imports, exports, quality === null ? VALID : quality[at]! || VALID, base + at + 1);
       continue;
     }
-    column.nth[meter] = base + at + 1;
-    column.importWh[meter] = imports;
+    nth[meter] = base + at + 1;
+    imported[meter] = imports;
     if (exported !== null) exported[meter] = exports;
     if (said !== null) said[meter] = quality![at]! || VALID;
-    sheet.count++;
+    count++;
   }
+  sheet.count += count;
+}
+
+/** Blocks name their meters in the same order, again and again. */
+function areDistinct(indexes: Int32Array): boolean {
+  for (let i = 1; i < indexes.length; i++) if (indexes[i - 1]! >= indexes[i]!) return new Set(indexes).size === indexes.length;
+  return true;
 }
 
 /** Cells that have a reading already. */

@@ -46,6 +46,7 @@ const TRIES = 2;
 export function openCrew(hands = availableParallelism()): Crew {
   const threads = new Set<Thread>();
   let files = 0;
+  let stopped = false;
   const free = (): Thread => {
     const idlest = [...threads].sort((a, b) => a.asked.length - b.asked.length)[0];
     if (idlest && (idlest.asked.length === 0 || threads.size >= hands)) return idlest;
@@ -60,11 +61,11 @@ export function openCrew(hands = availableParallelism()): Crew {
         return (await free().ask({ verb: 'lay', day, members })) as DayLaid;
       } catch (error) {
         if (!(error instanceof ThreadEnded)) throw error;
-        if (tries < TRIES) continue;
+        if (tries < TRIES && !stopped) continue;
         throw new Refusal(
           'unavailable',
           'laying_interrupted',
-          `${TRIES} threads ended while laying ${day.name.day} of shard ${day.name.shard} (${error.message}); nothing was stored: send it again`,
+          `${tries === 1 ? 'a thread' : `${tries} threads`} ended while laying ${day.name.day} of shard ${day.name.shard} (${error.message}); nothing was stored: send it again`,
         );
       }
   };
@@ -87,7 +88,10 @@ export function openCrew(hands = availableParallelism()): Crew {
         );
       }
     },
-    stop: async () => void (await Promise.all([...threads].map(({ worker }) => worker.terminate()))),
+    stop: async () => {
+      stopped = true;
+      await Promise.all([...threads].map(({ worker }) => worker.terminate()));
+    },
   };
 }
 

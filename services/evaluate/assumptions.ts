@@ -34,6 +34,9 @@ export function assumptionsOf({ series, terms, committed, meters, optOuts, event
       !events.some(({ cohort }) => cohort?.asked) &&
       'Every past event is taken to have asked all homes but those held out: no participants were given.',
     strangers > 0 && `${strangers} of ${named.size} participants of past events have no readings here, and are in no figure.`,
+    events.some(({ cohort }) => cohort && cohort.heldOut.size > 0) &&
+      pays.some(({ holdoutPay }) => holdoutPay === 'COHORT_AVERAGE') &&
+      'What the terms pay those held out is in no figure: only the asked are paid here.',
     empty > 0 && `${empty} past events asked none of these homes; nothing is said of them.`,
     events.length > 0 &&
       (optOuts === null

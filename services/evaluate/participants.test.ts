@@ -224,6 +224,16 @@ describe('what is said of an event is said of those who were asked', () => {
     ];
     expect(named(one, '10of10').events).toEqual(named(two, '10of10').events);
   });
+
+  test('terms that pay the held out say that this is in no figure', () => {
+    const [plain] = [presetTerms('residential-10of10')];
+    const says = (holdoutPay: 'NOTHING' | 'COHORT_AVERAGE') =>
+      evaluate(
+        asked(answering, { ...EVERYBODY, heldOut: new Set(['B']) }, { terms: [{ ...plain, pay: { ...plain.pay, holdoutPay } }] }),
+        estimate,
+      ).assumptions.filter((sentence) => sentence.startsWith('What the terms pay those held out'));
+    expect([says('NOTHING').length, says('COHORT_AVERAGE').length]).toEqual([0, 1]);
+  });
 });
 
 describe('signs', () => {

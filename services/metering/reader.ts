@@ -164,23 +164,30 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
   };
 
   const stamp = new Uint8Array(40);
+  const stampView = new DataView(stamp.buffer);
   let stampLength = 0;
   let stampAt = Number.NaN;
+  /** Whether the stamp of the line before stands here again: four bytes at a time, for this is most of a line. */
+  const sameStamp = (bytes: Uint8Array, view: DataView, from: number): boolean => {
+    if (stampLength === 0 || from + stampLength >= bytes.length) return false;
+    let i = 0;
+    for (; i + 4 <= stampLength; i += 4) if (view.getInt32(from + i, true) !== stampView.getInt32(i, true)) return false;
+    for (; i < stampLength; i++) if (bytes[from + i] !== stamp[i]) return false;
+    return true;
+  };
   /**
    * A line as nearly all of them are: the columns in order, the stamp of the line before, plain digits, no export. Answers where the next
    * one starts; −1 = it must be read field by field. The line's end lies in `bytes`.
    */
-  const quick = (bytes: Uint8Array, from: number): number => {
+  const quick = (bytes: Uint8Array, view: DataView, from: number): number => {
     let at = meters.likely(bytes, from);
     const guessed = at !== -1;
     if (!guessed) at = comma(bytes, from);
     if (at <= from) return -1;
     const idTo = at;
     const stampFrom = at + 1;
-    let i = 0;
-    while (i < stampLength && bytes[stampFrom + i] === stamp[i]) i++;
-    at = stampFrom + i;
-    if (i === 0 || i < stampLength || bytes[at] !== COMMA) {
+    at = stampFrom + stampLength;
+    if (!sameStamp(bytes, view, stampFrom) || bytes[at] !== COMMA) {
       at = comma(bytes, stampFrom);
       if (at === -1 || at - stampFrom > stamp.length) return -1;
       const found = parseInstant(bytes, stampFrom, at);
@@ -249,9 +256,10 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
       const lastEnd = chunk.lastIndexOf(LINE_FEED);
       // In the order of COLUMNS, and none beyond them.
       while (at <= lastEnd && width === 0) at = scan(chunk, at, false);
+      const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
       const usual = width <= 4 && place.every((where, column) => where === (column < width ? column : -1));
       while (at <= lastEnd) {
-        const next = usual ? quick(chunk, at) : -1;
+        const next = usual ? quick(chunk, view, at) : -1;
         at = next === -1 ? scan(chunk, at, false) : next;
       }
       hold(chunk.subarray(at));

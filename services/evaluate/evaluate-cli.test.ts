@@ -108,11 +108,18 @@ describe('lachak evaluate', () => {
       ['N50', 1],
     ]);
     expect(said).toContain('3 past events that asked 1 of them');
+    const first = methods[0].responses;
+    expect(await evaluateCommand([...call, '--participants', 'category=LT-II'])).toBe(0);
+    expect(JSON.parse(readFileSync(json, 'utf8')).methods[0].responses).toEqual(first);
     expect(assumptions).toContain('1 of 2 participants of past events have no readings here, and are in no figure.');
   });
 
   test.each([
     [() => ['--readings', readings, '--participants', readings], 'give the events with --event-days'],
+    [
+      () => ['--readings', readings, '--event-days', put('day.csv', '2026-04-10\n'), '--participants', 'category=LT-9'],
+      'no meter has category=LT-9',
+    ],
     [
       () => [
         '--readings',

@@ -28,8 +28,8 @@ happened (placebos): bias, spread and false credit, for single homes and portfol
   --event-days FILE   days of any programme, never a placebo and never a reference day of those who were asked: one a line, or CSV with
                       start,end[,event_id,kind]; events with start and end are also measured, and paid, by every method
   --participants FILE whom those events asked, CSV: meter_id[,event_id][,role]; without event_id of every event; role is asked, opted_out or
-                      held_out. Or columns participants, opted_out, held_out in --event-days, meters apart by ;
-                      (default: every event asked all homes)
+                      held_out. Or tariff=ToU: the meters of which a column of --meters says so, every time. Or columns participants,
+                      opted_out, held_out in --event-days, meters apart by ; (default: every event asked all homes)
   --opt-outs FILE     CSV: event_id,meter_id, a line for each home that left an event of --event-days
   --holidays FILE     one day a line
   --meters FILE       CSV: meter_id and any of a category, sanctioned_load_w, committed_w, kind (HOUSEHOLD, BUSINESS, CPO; else taken for

@@ -16,7 +16,7 @@ import { commonMinutes, EveryMeter, inLonger } from './every-meter.ts';
 import { type PastEvent, readCategories, readDayList, readEvents, readMeterTerms, readParticipants } from './lists.ts';
 import { candidatesOf, USUAL, WITH_WEATHER } from './methods.ts';
 import { pastOccasions, placebos, quietHours, readHours, remembered, spanOf } from './occasions.ts';
-import { type CalledDays, calledDays, marksOf, partIn, withParticipants } from './participants.ts';
+import { type CalledDays, calledDays, marksOf, type Participant, partIn, withParticipants } from './participants.ts';
 import { type JudgedTerms, OWN, presetTerms, readTerms } from './terms.ts';
 
 type Flags = Readonly<Record<string, string | undefined>>;
@@ -34,7 +34,8 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
   const terms = await readAllTerms(flags.terms ?? presets[0]!.name);
   const [first] = terms as [JudgedTerms];
   const noticeMinutes = whole(flags.notice ?? String(first.noticeMinutes), 'notice', 0, 1440);
-  const past = await readPast(flags, zone);
+  const list = await meterList(files[0]!, flags.meters);
+  const past = await readPast(flags, zone, { read: textOf, list });
   const holidays = flags.holidays ? readDayList(await textOf(flags.holidays), flags.holidays) : new Set<CivilDay>();
   if (flags.days !== undefined && !['working', 'all'].includes(flags.days))
     throw invalid('usage', `--days must be working or all, not ${flags.days}`);
@@ -59,7 +60,6 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
     ...USUAL,
     ...(weather ? WITH_WEATHER : []),
   ];
-  const list = await meterList(files[0]!, flags.meters);
   const categories = list && categoriesOf(list, flags);
   const earliest = zone.plus(span.first, FIRST_DAYS);
   const events = pastOccasions(past, { noticeMinutes, first: earliest, last: span.last, grid, zone });
@@ -78,7 +78,7 @@ export async function readQuestion(files: readonly string[], flags: Flags): Prom
 }
 
 /** Past events with whom they asked: what their own file says, or the list of participants; who left is said beside either. */
-export async function readPast(flags: Flags, zone: ZoneDays, read: typeof textOf = textOf): Promise<PastEvent[]> {
+export async function readPast(flags: Flags, zone: ZoneDays, { read, list }: Lists): Promise<PastEvent[]> {
   const file = flags['event-days'];
   for (const flag of ['participants', 'opt-outs'])
     if (!file && flags[flag]) throw invalid('usage', `--${flag} says who was in which event: give the events with --event-days`);
@@ -87,13 +87,26 @@ export async function readPast(flags: Flags, zone: ZoneDays, read: typeof textOf
   const { participants, 'opt-outs': left } = flags;
   const listed = participants && {
     file: participants,
-    lines: readParticipants(await read(participants), participants, known, { columns: ['meter_id'] }),
+    lines: participants.includes('=')
+      ? membersOf(participants, list)
+      : readParticipants(await read(participants), participants, known, { columns: ['meter_id'] }),
   };
   const optOuts = left && {
     file: left,
     lines: readParticipants(await read(left), left, known, { role: 'opted_out', columns: ['event_id', 'meter_id'] }),
   };
   return withParticipants(past, listed || null, optOuts || null);
+}
+
+type Lists = { readonly read: typeof textOf; readonly list: List | null };
+
+/** Meters that the list of them puts in a group, `tariff=ToU`: each was asked every time. Throws Refusal `usage`. */
+function membersOf(group: string, list: List | null): Participant[] {
+  const [column, value] = [group.slice(0, group.indexOf('=')), group.slice(group.indexOf('=') + 1)];
+  if (!list) throw invalid('usage', `--participants ${group} looks at a column of the list of meters: give it with --meters`);
+  const members = [...readCategories(list.text, list.path, column)].filter(([, said]) => said === value);
+  if (members.length === 0) throw invalid('usage', `${list.path}: no meter has ${group}`);
+  return members.map(([meterId], i) => ({ line: i + 1, event: '', meterId, role: 'asked' }));
 }
 
 /** A list of participants of which nobody has readings is one of other homes, or of misspelt ones. Throws Refusal `usage`. */

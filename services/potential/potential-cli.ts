@@ -40,7 +40,8 @@ how many MW of it may be expected to answer a call in the peak window (with an i
   --design-temperature C   °C at which temperature-sensitive load is taken (default: 95th percentile of the hours of the window)
   --event-days FILE   past events, CSV: start,end[,event_id,kind]; from five of them on the response rate of a category is measured, and the
                       load of who was asked is no load research there
-  --participants FILE whom those events asked, CSV: meter_id[,event_id][,role], as lachak evaluate takes it (default: all these homes)
+  --participants FILE whom those events asked, CSV: meter_id[,event_id][,role], or category=shops, as lachak evaluate takes it
+                      (default: all these homes)
   --holidays FILE     one day a line, for the baselines of those events
   --response R        share of the flexible load that answers a call: 0.3, or with what it may as well be, low/expected/high (90 % between):
                       0.2/0.3/0.45; or domestic=0.2/0.35/0.5,commercial=0.2. It goes before what was measured. Without both a planning value:
@@ -148,7 +149,9 @@ function responseRatesOf(text: string | undefined): Map<string, ResponseRate> {
 /** Past events that lie in the readings, their hours on quiet days, and who was called when; null where none were given. */
 async function pastEvents(flags: Readonly<Record<string, string | undefined>>, homes: readonly Home[], given: ZoneDays) {
   const zone = remembered(given);
-  const past = await readPast(flags, zone, async (path) => (await wholeFile(path)).join('\n'));
+  const read = async (path: string) => (await wholeFile(path)).join('\n');
+  const list = flags.meters ? { path: flags.meters, text: await read(flags.meters) } : null;
+  const past = await readPast(flags, zone, { read, list });
   if (past.length === 0) return null;
   refuseStrangers(flags, past, homes);
   const holidayFile = flags.holidays;

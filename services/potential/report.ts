@@ -187,7 +187,7 @@ ${triedOn.drivers} drivers, parted by a hash of their ids. Wrongly named are the
       'of it charging',
     ],
     rows,
-    `In brackets 95 % intervals over homes (Wilson 1927); with ${triedOn.drivers} drivers and homes of another country and decade they are too narrow. Where one home in fifty charges, about ${percent(rare)} of the homes named would have a charger: a number of EV-like homes is no count of cars. The rule of ${figures(EV_RULE.fullWh / 1000)} kWh was thought of after looking at who was wrongly named in both halves; its number was chosen on the first.`,
+    `In brackets 95 % intervals over homes (Wilson 1927); with ${triedOn.drivers} drivers and homes of another country and decade they are too narrow. Where one home in fifty charges, about ${percent(rare)} of the homes named would have a charger: a number of EV-like homes is no count of cars. The rule of ${figures(EV_RULE.fullWh / 1000)} kWh was thought of after looking at who was wrongly named in both halves; its number was chosen on the first. Homes that cool and have panels joined both halves after a first choice had named too many of them, so the tried half is not wholly unseen.`,
   )}`;
 }
 

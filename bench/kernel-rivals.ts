@@ -53,16 +53,24 @@ export function runC(program: string, file: string, x: number, threads: number, 
   return { took, said: said(totals, slots) };
 }
 
-/** Null without Python or numpy. */
-export function runNumpy(file: string, x: number, runs: number): Rival | null {
+export type Numpy = { readonly python: string; readonly version: string };
+/** Debian's numpy and the one of whichever Python comes first, where that is another: newer ones sort with vectors. */
+export function numpies(): Numpy[] {
+  const found = ['/usr/bin/python3', 'python3'].flatMap((python) => {
+    try {
+      const version = execFileSync(python, ['-c', 'import numpy; print(numpy.__version__)'], { stdio: 'pipe', encoding: 'utf8' });
+      return [{ python, version: version.trim() }];
+    } catch {
+      return [];
+    }
+  });
+  return found.filter(({ version }, i) => found.findIndex((other) => other.version === version) === i);
+}
+
+export function runNumpy({ python }: Numpy, file: string, x: number, runs: number): Rival {
   const numbers = [METERS, DAYS, EVENT_SLOTS, WINDOW_SLOTS, x, runs].map(String);
   const out = `${file}.numpy`;
-  try {
-    execFileSync('python3', ['-c', 'import numpy'], { stdio: 'ignore' });
-  } catch {
-    return null;
-  }
-  const took = lines(execFileSync('python3', [join(SOURCES, 'kernel.py'), file, ...numbers, out], { encoding: 'utf8' }), 1);
+  const took = lines(execFileSync(python, [join(SOURCES, 'kernel.py'), file, ...numbers, out], { encoding: 'utf8' }), 1);
   const { buffer, byteOffset, length } = readFileSync(out);
   const bytes = buffer.slice(byteOffset, byteOffset + length);
   return { took, said: said(new Float64Array(bytes, 0, METERS * 2), new Int32Array(bytes, METERS * 16)) };

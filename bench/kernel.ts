@@ -9,7 +9,7 @@ import { type BatchAnswers, fill } from '../services/performance/batch.ts';
 import { loadKernel } from '../services/performance/kernel.ts';
 import { CELLS, DAYS, demandSame, EVENT_SLOTS, METERS, readings, type Said, specOf, WINDOW_SLOTS } from './kernel-input.ts';
 import { plain } from './kernel-plain.ts';
-import { blank, compiled, duckdb, fastestOf, least, type Rival, runC, runNumpy, type Took } from './kernel-rivals.ts';
+import { blank, compiled, duckdb, fastestOf, least, numpies, type Rival, runC, runNumpy, type Took } from './kernel-rivals.ts';
 
 /*
  * How fast is the batch of the core against the same family in C, in plain JavaScript, in numpy and in DuckDB? All are exact, start from the
@@ -44,6 +44,7 @@ export async function kernelBench(print: (line: string) => void): Promise<Record
     const workers = await crew(file);
     const native = compiled(folder, 'native');
     const v3 = compiled(folder, 'x86-64-v3');
+    const rivals = numpies();
     print(
       `kernel: ${METERS} meters × ${DAYS + 1} days, ${EVENT_SLOTS} event and ${WINDOW_SLOTS} window intervals of 96, exact; ms of the processor ` +
         `a thread, least of the runs [by the clock] (${machine()})`,
@@ -92,7 +93,10 @@ export async function kernelBench(print: (line: string) => void): Promise<Record
       const said = blank();
       const js = least(Array.from({ length: 5 }, () => ran(() => plain(columns, x, said))));
       against('vs_js', { took: js, said }, core, 'plain JavaScript, typed arrays', '');
-      against('vs_numpy', runNumpy(file, x, 3), core, 'numpy', 'install Python with numpy (apt-get install python3-numpy)');
+      const noNumpy = 'install Python with numpy (apt-get install python3-numpy)';
+      if (rivals.length === 0) against('vs_numpy', null, core, 'numpy', noNumpy);
+      for (const [i, numpy] of rivals.entries())
+        against(i === 0 ? 'vs_numpy' : 'vs_newer_numpy', runNumpy(numpy, file, x, 3), core, `numpy ${numpy.version}`, noNumpy);
       later.push(async (database) => {
         const sql = database && (await database.run(x, 2));
         const text = `DuckDB ${database?.version}, two threads, 211 M rows in memory`;

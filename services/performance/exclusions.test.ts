@@ -1,7 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { HOUR } from '../domain/interval.ts';
 import { zoneDays } from '../host/zone.ts';
-import { type ExclusionInput, exclusionsOf, looksAt, occupiedFrom, unservedAt } from './exclusions.ts';
+import { type ExclusionInput, exclusionsOf, holds, looksAt, occupiedFrom, unservedAt } from './exclusions.ts';
 
 const zone = zoneDays('Asia/Kolkata');
 const at = (text: string) => Date.parse(`${text}+05:30`);
@@ -95,5 +96,16 @@ describe('the occupant', () => {
     ];
     expect(occupiedFrom(gap, 'a', 200)).toBe(150);
     expect(occupiedFrom(gap, 'a', 120)).toBeNull();
+  });
+
+  it('holds it exactly when there is a since, in whatever order the states come', () => {
+    const who = fc.constantFrom('a', 'b');
+    const state = fc.record({ participantId: who, from: fc.nat(9), to: fc.option(fc.nat(12)) });
+    fc.assert(
+      fc.property(fc.array(state, { maxLength: 5 }), who, fc.nat(12), (any, participantId, when) => {
+        expect(holds(any, participantId, when)).toBe(occupiedFrom(any, participantId, when) !== null);
+      }),
+      { numRuns: 2000 },
+    );
   });
 });

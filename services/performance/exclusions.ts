@@ -92,6 +92,12 @@ export function occupiedFrom(states: readonly Occupancy[], participantId: string
   }
   return from;
 }
+/** Whether the participant holds the connection at an instant: `occupiedFrom` is not null then. */
+export function holds(states: readonly Occupancy[], participantId: string, at: Instant): boolean {
+  let present: Occupancy | null = null;
+  for (const state of states) if (state.from <= at && (present === null || state.from >= present.from)) present = state;
+  return present !== null && present.participantId === participantId && (present.to === null || at < present.to);
+}
 export type Occupancy = { readonly participantId: string; readonly from: Instant; readonly to: Instant | null };
 
 const ORDER = ['calendar', 'holiday', 'event', 'notice', 'outage', 'before_occupancy', 'before_consent'];

@@ -13,6 +13,7 @@ import {
   type DayLook,
   type Exclusion,
   exclusionsOf,
+  holds,
   looksAt,
   type Occupancy,
   occupiedFrom,
@@ -102,8 +103,7 @@ function draftOf({ run, look, registry, supply, eventDays }: Known, member: Coho
   const { connectionId, organisationId } = member;
   const answer = readingsGate(consents, { participantId: member.participantId, connectionId, organisationId, programmeId });
   const permitted = (at: Instant, day: CivilDay) => answer(at, day) === 'permitted';
-  const open = (at: Instant) =>
-    at >= from && occupiedFrom(occupancies, member.participantId, at) !== null && permitted(at, zone.dayOf(at));
+  const open = (at: Instant) => at >= from && holds(occupancies, member.participantId, at) && permitted(at, zone.dayOf(at));
   const closed = Uint8Array.from(plan.actual, (at) => (open(at) ? 0 : 1));
   const allClosed = closed.subarray(0, plan.eventCount).every((one) => one === 1);
   const exclusions = exclusionsOf({

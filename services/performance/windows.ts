@@ -121,10 +121,11 @@ export function isWorkingDay(day: CivilDay, holidays: ReadonlySet<CivilDay>, zon
   return weekday !== 0 && weekday !== 6 && !holidays.has(day);
 }
 
-/** A zone that looks up each instant and each next day once: all points of a shard ask for the same few hundred. */
+/** A zone that looks up each instant, each day's start and each next day once: all points of a shard ask for the same few hundred. */
 export function remembering(zone: ZoneDays): ZoneDays {
   const days = new Map<Instant, CivilDay>();
   const next = new Map<CivilDay, CivilDay>();
+  const starts = new Map<CivilDay, Instant>();
   const kept = <K, V>(known: Map<K, V>, key: K, look: (key: K) => V): V => {
     const found = known.get(key);
     if (found !== undefined) return found;
@@ -135,6 +136,7 @@ export function remembering(zone: ZoneDays): ZoneDays {
   return {
     ...zone,
     dayOf: (at) => kept(days, at, zone.dayOf),
+    startOf: (day) => kept(starts, day, zone.startOf),
     plus: (day, count) => (count === 1 ? kept(next, day, (one) => zone.plus(one, 1)) : zone.plus(day, count)),
   };
 }

@@ -37,7 +37,7 @@ const host = await startHost({
     nats: { ...defaults.nats, url: natsUrl },
     gateway: { ...defaults.gateway, port: 0 },
     // Full within two minutes at this pace: what grows after that is no cache.
-    metering: { cacheMegabytes: 64 },
+    metering: { cacheMegabytes: 16 },
   },
   rooms: [registry, metering],
   log: pino({ level: 'warn' }, pino.destination(2)),

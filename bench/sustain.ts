@@ -48,8 +48,9 @@ export async function sustainBench(
   };
   const program = fileURLToPath(new URL('./sustain-house.js', import.meta.url));
   const house = fork(program, [JSON.stringify(setting)], { execArgv: ['--expose-gc'] });
+  const gone = once(house, 'exit').then(() => Promise.reject(new Error('the house of the bench has ended')));
+  gone.catch(() => {}); // also when nobody listens any more
   const heard = async (): Promise<unknown> => {
-    const gone = once(house, 'exit').then(() => Promise.reject(new Error('the house of the bench has ended')));
     return (await Promise.race([once(house, 'message'), gone]))[0];
   };
   try {

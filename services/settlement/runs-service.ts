@@ -2,7 +2,7 @@ import { Dispatch } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { Performance } from '../../gen/lachak/v1/performance_pb.ts';
 import { Registry } from '../../gen/lachak/v1/registry_pb.ts';
 import { canonicalJson, type Json } from '../domain/canonical.ts';
-import { grouped } from '../domain/grouped.ts';
+import { batches, grouped } from '../domain/grouped.ts';
 import type { Instant } from '../domain/interval.ts';
 import type { SigningKey } from '../host/auth.ts';
 import { killPoint } from '../host/faults.ts';
@@ -101,11 +101,9 @@ export function runWork(deps: Deps, key: () => Promise<SigningKey>) {
   }
 
   async function saltsOf(discom: string, participantIds: readonly string[]): Promise<Record<string, Uint8Array>> {
-    const all = [...new Set(participantIds)];
     const salts: Record<string, Uint8Array> = {};
-    for (let at = 0; at < all.length; at += 1000) {
-      Object.assign(salts, (await registry.getLeafSalts({ participantIds: all.slice(at, at + 1000) }, { discom })).salts);
-    }
+    for (const part of batches([...new Set(participantIds)], 1000))
+      Object.assign(salts, (await registry.getLeafSalts({ participantIds: part }, { discom })).salts);
     return salts;
   }
 

@@ -19,7 +19,6 @@ export type StatementRow = {
   readonly version: number;
   readonly superseded: boolean;
 };
-/** Whose statements may be seen; null = no such bound. */
 
 const columns = `s.statement_id as "statementId", s.run_id as "runId", s.event_id as "eventId", s.party_id as "partyId",
   s.party_kind as "partyKind", s.settlement_point_id as "settlementPointId", s.organisation_id as "organisationId",

@@ -227,6 +227,7 @@ export function simulatedAc(
     client = null;
     if (!leaving) return;
     leaving.stream.destroy(); // as a power cut does: no DISCONNECT, so the broker publishes the will
+    leaving.options.reconnectPeriod = 0; // else mqtt.js keeps what is unconfirmed for a next time, and who waits for it waits for ever
     await leaving.endAsync(true);
   };
 

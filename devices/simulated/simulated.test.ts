@@ -1,5 +1,9 @@
+import mqtt from 'mqtt';
 import { describe, expect, test } from 'vitest';
 import { DAY, HOUR, MINUTE } from '../../services/domain/interval.ts';
+import { timeTopic, topicOf } from '../mqtt/access.ts';
+import { openBroker, ROOM_USER } from '../mqtt/broker.ts';
+import { simulatedAc } from './ac.ts';
 import { bay } from './car.ts';
 import { limitAt, type Profile } from './composition.ts';
 import { energyRegister } from './energy.ts';
@@ -161,4 +165,43 @@ describe('registers and draws', () => {
     expect(draws.reduce((a, b) => a + b) / 4000).toBeCloseTo(15, 0);
     expect(Array.from({ length: 4000 }, (_, i) => happens(0.3, 'y', i)).filter(Boolean).length / 4000).toBeCloseTo(0.3, 1);
   });
+});
+
+test('power cut while the broker owes it a confirmation: on the next connection it answers as before', async () => {
+  let owed = false;
+  const answered: number[] = [];
+  const broker = await openBroker({
+    host: '127.0.0.1',
+    port: 0,
+    authenticate: async () => ({ discom: 'D', deviceId: 'ac' }),
+    serviceSecret: 's',
+    refused: () => {},
+    taken: (topic, payload) => {
+      if (topic !== topicOf('D', 'ac', 'step')) return Promise.resolve();
+      answered.push((JSON.parse(payload.toString()) as { step: number }).step);
+      return owed ? new Promise(() => {}) : Promise.resolve();
+    },
+  });
+  const url = `mqtt://127.0.0.1:${broker.port}`;
+  const house = await mqtt.connectAsync(url, { username: ROOM_USER, password: 's', clientId: 'house' });
+  const tell = (step: number) =>
+    house.publishAsync(timeTopic('D'), JSON.stringify({ now: new Date(T + step * MINUTE).toISOString(), step }), { qos: 1 });
+  const ac = simulatedAc({ url, discom: 'D', deviceId: 'ac', secret: 'x' }, { seed: 1, origin: T, offsetMinutes: 330 });
+  try {
+    await ac.start();
+    for (const [step, confirmed] of [
+      [1, true],
+      [2, false],
+      [3, true],
+    ] as const) {
+      owed = !confirmed;
+      await tell(step);
+      await expect.poll(() => answered).toContain(step);
+      if (owed) await ac.reboot();
+    }
+  } finally {
+    await ac.stop();
+    await house.endAsync(true);
+    await broker.close();
+  }
 });

@@ -5,14 +5,15 @@ import { merkleRoot } from '../domain/merkle.ts';
 import { type DayColumns, MISSING } from '../domain/tile.ts';
 import { sha256 } from '../host/ids.ts';
 import { dayDigests, dayRoot } from './root-service.ts';
-import { meterDayDigest, slotsOf } from './tile-version.ts';
+import { meterDayDigest } from './testing.ts';
+import { slotsOf } from './tile-version.ts';
 
 const DAY = { day: '2026-05-09', zone: 'Asia/Kolkata', intervalMinutes: 15 };
 
 /** As `dayRoots`, a meter-day at a time. */
 function naive(columns: DayColumns, ids: readonly (string | undefined)[]): string {
   const digests = ids.flatMap((id, ordinal) => {
-    const digest = id === undefined ? null : meterDayDigest(DAY, id, slotsOf(columns, ordinal), sha256);
+    const digest = id === undefined ? null : meterDayDigest(DAY, id, slotsOf(columns, ordinal));
     return digest === null ? [] : [digest];
   });
   return hex(merkleRoot(digests, sha256));
@@ -52,7 +53,7 @@ describe('the root of a day', () => {
         expect(hex(dayRoot(DAY, columns, ids))).toBe(naive(columns, ids));
         expect(hex(dayDigests(DAY, columns, ids))).toBe(
           ids
-            .map((id, ordinal) => id && meterDayDigest(DAY, id, slotsOf(columns, ordinal), sha256))
+            .map((id, ordinal) => id && meterDayDigest(DAY, id, slotsOf(columns, ordinal)))
             .map((digest) => hex(digest || new Uint8Array(32)))
             .join(''),
         );

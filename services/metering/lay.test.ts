@@ -16,7 +16,8 @@ import { dayRoot } from './root-service.ts';
 import { noRows, type Rows } from './rows.ts';
 import { noSheet, rowsFrom, type Sheet } from './sheet.ts';
 import { type Sorted, sortOut } from './sort-out.ts';
-import { encodeVersion, meterDayDigest, slotsOf } from './tile-version.ts';
+import { meterDayDigest } from './testing.ts';
+import { encodeVersion, slotsOf } from './tile-version.ts';
 import type { Member } from './validate.ts';
 import { LIMITS } from './vee.ts';
 
@@ -142,7 +143,7 @@ function made(input: { rows: Rows; sheet: Sheet | null; findings: Findings }): M
       for (let i = 0; i < s.slot.length; i++)
         state(live, s.slot[i]! * 9 + s.ordinal[i]!, s.importWh[i]!, s.exportWh[i]!, s.quality[i]!);
       const meterDays = members.flatMap((member, ordinal) => {
-        const digest = member ? meterDayDigest(place, member.meterId, slotsOf(live, ordinal), sha256) : null;
+        const digest = member ? meterDayDigest(place, member.meterId, slotsOf(live, ordinal)) : null;
         return digest === null ? [] : [digest];
       });
       const digest = sha256Hex(bytes);

@@ -1,4 +1,3 @@
-import { writeMeterDay } from '../domain/meter-day.ts';
 import {
   type DayColumns,
   emptyColumns,
@@ -8,9 +7,7 @@ import {
   type Statements,
   type TileName,
 } from '../domain/tile.ts';
-import type { CivilDay } from '../domain/zone.ts';
 
-export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 /** Of one meter out of the columns of its shard. */
 export type MeterSlots = { readonly importWh: Int32Array; readonly exportWh: Int32Array; readonly quality: Uint8Array };
 
@@ -44,20 +41,4 @@ export function slotsOf(columns: DayColumns, ordinal: number): MeterSlots {
     found.quality[slot] = columns.quality[at]!;
   }
   return found;
-}
-
-/** The digest of one meter-day, or null when the meter has no reading on it. */
-export function meterDayDigest(
-  day: { readonly day: CivilDay; readonly zone: string; readonly intervalMinutes: number },
-  meterId: string,
-  slots: MeterSlots,
-  sha256: Sha256,
-): Uint8Array | null {
-  if (isBlank(slots.quality)) return null;
-  return sha256(writeMeterDay({ meterId, day: day.day, zone: day.zone, intervalMinutes: day.intervalMinutes, ...slots }));
-}
-
-function isBlank(quality: Uint8Array): boolean {
-  for (let slot = 0; slot < quality.length; slot++) if (quality[slot] !== 0) return false;
-  return true;
 }

@@ -7,7 +7,13 @@ import rateLimit from '@fastify/rate-limit';
 import files from '@fastify/static';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { Settlement } from '../../gen/lachak/v1/settlement_pb.ts';
 import { notFound, Refusal } from '../domain/outcome.ts';
 import type { Tokens } from '../host/auth.ts';
@@ -29,6 +35,8 @@ const JSON_BODY_BYTES = 1024 * 1024;
 /** Parquet by both names it goes by. */
 const BINARY_FILES = ['application/zstd', 'application/vnd.apache.parquet', 'application/x-parquet'];
 const UPLOAD_BYTES = 4 * 1024 * 1024 * 1024;
+/** How long what is left of a request is read after its answer. */
+const HEAR_OUT_MS = 30_000;
 
 export type Parts = Pick<Deps, 'config' | 'connect' | 'database' | 'metrics' | 'trace' | 'log'> & { tokens: Tokens };
 
@@ -57,6 +65,7 @@ export async function makeApp({ config, connect, database, tokens, metrics, trac
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.addHook('onSend', async (request, reply) => {
+    if (!request.raw.complete) hearOut(request, reply);
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff').header('referrer-policy', 'same-origin');
     if (!request.url.startsWith('/api/docs')) {
       reply.header(
@@ -107,6 +116,19 @@ export async function makeApp({ config, connect, database, tokens, metrics, trac
       reply.setHeader('cache-control', path.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache'),
   });
   return app;
+}
+
+/**
+ * Answered before its body was read, as most refusals are: the rest is read and forgotten. Closing instead would reset the connection under
+ * a caller who is still sending, and who would then hear of a broken pipe and never of what is wrong.
+ */
+function hearOut({ raw }: FastifyRequest, reply: FastifyReply): void {
+  reply.removeHeader('connection');
+  reply.raw.once('finish', () => {
+    raw.resume();
+    const enough = setTimeout(() => raw.destroy(), HEAR_OUT_MS).unref();
+    raw.once('close', () => clearTimeout(enough));
+  });
 }
 
 function addRoute(

@@ -1,10 +1,12 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Access } from '../../gen/lachak/v1/access_pb.ts';
 import { Catalogue, type Programme } from '../../gen/lachak/v1/catalogue_pb.ts';
 import { Dispatch, EventState } from '../../gen/lachak/v1/dispatch_pb.ts';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
-import { notFound } from '../domain/outcome.ts';
+import { invalid, notFound } from '../domain/outcome.ts';
 import { bind, type RoomMaker } from '../host/room.ts';
 import { type TestHost, testHost } from '../host/testing.ts';
 import { room as gateway } from './service.ts';
@@ -32,6 +34,7 @@ const behind: RoomMaker = {
         importReadings: async (requests: AsyncIterable<{ chunk: Uint8Array; fileName: string }>) => {
           let bytes = 0;
           for await (const { chunk, fileName } of requests) {
+            if (chunk[0] === '!'.charCodeAt(0)) throw invalid('wrong_header', 'the first line is not the header');
             received.push(fileName);
             bytes += chunk.length;
           }
@@ -74,6 +77,25 @@ const call = (path: string, init: RequestInit & { token?: string } = {}) =>
     headers: { authorization: `Bearer ${init.token ?? operator}`, ...(init.headers as Record<string, string>) },
   });
 const json = { 'content-type': 'application/json' };
+const csv = { 'content-type': 'text/csv' };
+
+/** What came back to a client that does not look before its whole request is out; a broken connection ends it. */
+async function sendThenRead(path: string, headers: Record<string, string>, length: string, body: Buffer): Promise<string> {
+  const { hostname, port } = new URL(base);
+  const socket = connect({ host: hostname, port: Number(port) });
+  const chunked = length === 'transfer-encoding';
+  const head = Object.entries({ host: hostname, ...headers, [length]: chunked ? 'chunked' : String(body.length) });
+  socket.pause();
+  socket.write(`POST ${path} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  socket.on('error', () => {});
+  const parts = chunked ? [`${body.length.toString(16)}\r\n`, body, '\r\n0\r\n\r\n'] : [body];
+  await Promise.all(parts.map((part) => new Promise<unknown>((sent) => socket.write(part, sent))));
+  const heard: Buffer[] = [];
+  socket.on('data', (part) => heard.push(part)).resume();
+  await Promise.race([once(socket, 'close'), once(socket, 'data')]);
+  socket.destroy();
+  return Buffer.concat(heard).toString();
+}
 const post = (headers: Record<string, string>, body: string) => ({ method: 'POST', headers, body });
 const block = (members: string) => `{"readings":[{"meterId":"m",${members}}]}`;
 
@@ -134,6 +156,23 @@ describe('the JSON API', () => {
     expect(answer.status).toBe(status);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
     expect(await answer.json()).toMatchObject({ status, code, type: `urn:lachak:problem:${code}` });
+  });
+
+  test.each([
+    ['JSON that says its length', json, 'content-length', ' ', 413, 'body_too_large'],
+    ['JSON in chunks', json, 'transfer-encoding', ' ', 413, 'body_too_large'],
+    ['a body of no known kind', { 'content-type': 'text/xml' }, 'content-length', ' ', 415, 'media_type_unknown'],
+    ['a file of nobody', { ...csv, authorization: 'Bearer x' }, 'content-length', 'x', 401, 'token_invalid'],
+    ['a file refused at its beginning', csv, 'content-length', '!', 400, 'wrong_header'],
+  ])('%s, refused: who reads only after having sent everything hears why', async (_why, headers, length, byte, status, code) => {
+    const answer = await sendThenRead(
+      '/api/readings',
+      { authorization: `Bearer ${operator}`, ...headers },
+      length,
+      Buffer.alloc(8 * 1024 * 1024, byte),
+    );
+    expect(answer).toContain(`HTTP/1.1 ${status} `);
+    expect(answer).toContain(`"code":"${code}"`);
   });
 
   test('a role the room does not allow is refused by the room', async () => {

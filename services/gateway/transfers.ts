@@ -139,7 +139,12 @@ async function* chunks<Head extends object>(request: FastifyRequest, head: Head)
   if (!isUpload(request))
     throw invalid('file_expected', 'send the file itself as the body, with Content-Type text/csv or application/gzip');
   yield { ...head, chunk: new Uint8Array() };
-  for await (const chunk of request.body as Readable) yield { ...head, chunk: chunk as Uint8Array };
+  const body = request.body as Readable;
+  try {
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) yield { ...head, chunk: chunk as Uint8Array };
+  } finally {
+    body.resume(); // what a call that ended early does not want is heard out: destroyed, it would take connection and answer with it
+  }
 }
 
 function download(reply: FastifyReply, parts: AsyncIterable<{ chunk: Uint8Array }>, name: string, type: string): FastifyReply {

@@ -164,7 +164,7 @@ export function flexDriver({ entry, clock, heard, log, clientId, lasting }: Flex
         client.on('connect', () => {
           enter().then(done, (error: Error) => {
             log.warn({ error: error.message }, 'the broker took no subscription; the room connects again');
-            client.reconnect();
+            client.stream.destroy(); // it connects again by itself, with what is unconfirmed
           });
         });
       });

@@ -52,7 +52,7 @@ export function telemetrySession(entry: Entry, take: TakeTelemetry, log: Logger)
       client = own;
       own.on('connect', () => {
         own.subscribe('flex/v1/+/+/telemetry', { qos: 1 }, (error) => {
-          if (error) own.reconnect();
+          if (error) own.stream.destroy(); // it connects again by itself
         });
       });
       own.on('error', (error) => log.debug({ error: error.message }, 'the broker cannot be asked for telemetry; tried again'));

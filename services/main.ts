@@ -9,11 +9,11 @@ const commands: Readonly<Record<string, Command>> = {
   start: {
     says: 'run the rooms; everything is kept in one folder',
     run: async (argv) =>
-      (await import('./host/start-cli.ts')).startCommand(argv, async () => (await import('./roster.ts')).roster),
+      (await import('./host/start-cli.ts')).startCommand(argv, async (names) => (await import('./roster.ts')).loadRooms(names)),
   },
   demo: {
     says: 'one peak event, from programme to signed statements, on simulated or your own homes',
-    run: async (argv) => (await import('./demo/demo-cli.ts')).demoCommand(argv, (await import('./roster.ts')).roster),
+    run: async (argv) => (await import('./demo/demo-cli.ts')).demoCommand(argv, await (await import('./roster.ts')).loadRooms()),
   },
   baseline: {
     says: 'compute baselines and delivered energy from readings and a request file',
@@ -71,17 +71,21 @@ const commands: Readonly<Record<string, Command>> = {
   doctor: {
     says: 'look at everything the rooms stand on, and say what is wrong',
     run: async (argv) =>
-      (await import('./doctor/doctor-cli.ts')).doctorCommand(argv, async () => (await import('./roster.ts')).roster),
+      (await import('./doctor/doctor-cli.ts')).doctorCommand(argv, async () => (await import('./roster.ts')).loadRooms()),
   },
   backup: {
     says: 'write the rooms, running or not, into a folder: tables, tiles, results and keys as of one instant',
     run: async (argv) =>
-      (await import('./backup/backup-cli.ts')).backupCommand(argv, async () => (await import('./roster.ts')).roster, version()),
+      (await import('./backup/backup-cli.ts')).backupCommand(
+        argv,
+        async () => (await import('./roster.ts')).loadRooms(),
+        version(),
+      ),
   },
   restore: {
     says: 'put the house, or one room, back to a backup',
     run: async (argv) =>
-      (await import('./backup/restore-cli.ts')).restoreCommand(argv, async () => (await import('./roster.ts')).roster),
+      (await import('./backup/restore-cli.ts')).restoreCommand(argv, async () => (await import('./roster.ts')).loadRooms()),
   },
   config: {
     says: 'print the configuration that holds, and who said what',

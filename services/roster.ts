@@ -1,23 +1,19 @@
-import { room as devices } from '../devices/service.ts';
-import { room as catalogue } from './catalogue/service.ts';
-import { room as dispatch } from './dispatch/service.ts';
-import { room as enrolment } from './enrolment/service.ts';
-import { room as gateway } from './gateway/service.ts';
-import type { RoomMaker } from './host/room.ts';
-import { room as metering } from './metering/service.ts';
-import { room as performance } from './performance/service.ts';
-import { room as registry } from './registry/service.ts';
-import { room as settlement } from './settlement/service.ts';
+import { roomNames } from './host/arrows.ts';
+import type { RoomMaker, RoomName } from './host/room.ts';
 
-/** The rooms in dependency order: each calls and follows only rooms above it. */
-export const roster: readonly RoomMaker[] = [
-  catalogue,
-  registry,
-  enrolment,
-  devices,
-  metering,
-  dispatch,
-  performance,
-  settlement,
-  gateway, // no facts and no verbs of its own: everything it shows, it asks for
-];
+/** Each room's code is loaded when it is asked for: a process of one room starts without the libraries of the others. */
+const rooms: Readonly<Record<RoomName, () => Promise<{ readonly room: RoomMaker }>>> = {
+  catalogue: () => import('./catalogue/service.ts'),
+  registry: () => import('./registry/service.ts'),
+  enrolment: () => import('./enrolment/service.ts'),
+  devices: () => import('../devices/service.ts'),
+  metering: () => import('./metering/service.ts'),
+  dispatch: () => import('./dispatch/service.ts'),
+  performance: () => import('./performance/service.ts'),
+  settlement: () => import('./settlement/service.ts'),
+  gateway: () => import('./gateway/service.ts'), // no facts and no verbs of its own: everything it shows, it asks for
+};
+
+/** The rooms named, or all of them, in dependency order: each calls and follows only rooms above it. */
+export const loadRooms = (names: readonly RoomName[] = roomNames): Promise<readonly RoomMaker[]> =>
+  Promise.all(roomNames.filter((name) => names.includes(name)).map(async (name) => (await rooms[name]()).room));

@@ -23,7 +23,7 @@ export type PoolUse = { readonly room: string; readonly idle: number; readonly b
 export type Reach = { readonly at: Connection | string; readonly owner: string | null };
 
 /**
- * Opens nothing until a room asks. Pools of four per room: work queues, it does not pile up in the server. A statement that is not
+ * Opens nothing until a room asks. Small pools, one a room: work queues, it does not pile up in the server. A statement that is not
  * answered within `withinMs` of wall time fails, and its connection is given up: what lies between may have lost it for good. Nobody
  * waits longer than `connectedMs` for a connection.
  */
@@ -40,8 +40,8 @@ export function openDatabases(
   const open = async (schema: string, sources: Parameters<typeof migrate>[2]): Promise<Database> => {
     if (!/^[a-z_]+$/.test(schema)) throw new RangeError(`${schema} is no schema name`);
     // A peer that vanished without a word is noticed within seconds, on both sides, so that its locks are freed.
-    const options = `-c search_path=${schema} ${NOTICED_SOON}`;
-    const pool = new pg.Pool({ ...reach, options, max: 4, connectionTimeoutMillis: connectedMs, query_timeout: withinMs });
+    const options = `-c search_path=${schema} ${CACHED} ${NOTICED_SOON}`;
+    const pool = new pg.Pool({ ...reach, options, max: POOLED, connectionTimeoutMillis: connectedMs, query_timeout: withinMs });
     pool.on(
       'error',
       (error) => closing || log.warn({ room: schema, error: error.message }, 'an idle database connection was lost'),
@@ -99,6 +99,7 @@ export function openDatabases(
   };
 }
 
+const POOLED = 4;
 /** Statements of rooms are short; one that takes this long will not come back. Wall time, as all here. */
 const STATEMENT_WITHIN_MS = 60_000;
 const CONNECTED_WITHIN_MS = 30_000;
@@ -106,11 +107,22 @@ const CONNECTED_WITHIN_MS = 30_000;
 const ALONE_WITHIN_MS = 10_000;
 /** A statement that was given up may still stand before it in the connection's queue: it waits two seconds at most. */
 const ROLLBACK = { text: 'rollback', query_timeout: 2000 } as pg.QueryConfig;
+/** What we look up lies in memory or on flash: a page at random costs hardly more than the next one, and no small table is read through. */
+const CACHED = '-c random_page_cost=1.1';
 const NOTICED_SOON = '-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3';
 
 function databaseOn(pool: pg.Pool): Database {
+  const single = queryable(pool);
   return {
-    ...queryable(pool),
+    query: async <R>(sql: string, params?: readonly unknown[]): Promise<R[]> => {
+      for (let attempt = 1; ; attempt++)
+        try {
+          return await single.query<R>(sql, params);
+        } catch (error) {
+          // The pool lets go of a connection on which a statement failed: at most all of them are outdated.
+          if (!outdated(error) || attempt > POOLED) throw error;
+        }
+    },
     tx: async <T>(work: (tx: Tx) => Promise<T>): Promise<T> => {
       for (let attempt = 1; ; attempt++) {
         try {
@@ -137,6 +149,7 @@ async function once<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> 
     await client.query(ROLLBACK).catch(() => {
       broken = true;
     });
+    broken ||= outdated(error);
     throw error;
   } finally {
     client.release(broken);
@@ -145,10 +158,28 @@ async function once<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> 
   return result;
 }
 
+/**
+ * Each connection keeps a statement once it has parsed it: parsing and planning cost as much as most of ours take to run. A text without
+ * parameters may hold several statements, and is sent as it is.
+ */
+export function prepared(text: string, values?: readonly unknown[]): pg.QueryConfig {
+  if (values === undefined) return { text };
+  let name = names.get(text);
+  if (name === undefined && names.size < PREPARED_MOST) {
+    name = `lachak_${names.size}`;
+    names.set(text, name);
+  }
+  return { ...(name !== undefined && { name }), text, values: values as unknown[] };
+}
+
+const names = new Map<string, string>();
+/** Far more than there are in the code; beyond, none is kept. */
+const PREPARED_MOST = 2000;
+
 const queryable = (on: pg.Pool | pg.ClientBase): Queryable => ({
   query: async <R>(sql: string, params?: readonly unknown[]) => {
     try {
-      return (await on.query(sql, params as unknown[])).rows as R[];
+      return (await on.query(prepared(sql, params))).rows as R[];
     } catch (error) {
       throw unusableText(error) ? invalid('text_unusable', 'a text must not hold the character NUL') : error;
     }
@@ -159,7 +190,11 @@ const queryable = (on: pg.Pool | pg.ClientBase): Queryable => ({
 const unusableText = (error: unknown): boolean => ['22021', '22P05'].includes((error as { code?: string }).code ?? '');
 
 // 40001 serialisation failure, 40P01 deadlock: PostgreSQL's word that trying again is right.
-const retriable = (error: unknown): boolean => ['40001', '40P01'].includes((error as { code?: string }).code ?? '');
+const retriable = (error: unknown): boolean =>
+  ['40001', '40P01'].includes((error as { code?: string }).code ?? '') || outdated(error);
+
+// A table got a column since the statement was prepared on this connection, as when another instance is upgraded: a new connection knows.
+const outdated = (error: unknown): boolean => (error as { routine?: string }).routine === 'RevalidateCachedQuery';
 
 const INT8 = 20;
 const INT8_ARRAY = 1016;

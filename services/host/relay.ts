@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { Databases } from './database.ts';
+import { type Databases, prepared } from './database.ts';
 import { killPoint } from './faults.ts';
 import { newId } from './ids.ts';
 import type { RoomName } from './room.ts';
@@ -81,7 +81,7 @@ export function openRelay(databases: Databases, rooms: () => Iterable<RoomName>,
         const on: pg.Client = client;
         if (!(await lead(room, on))) break;
         killPoint('relay.before_numbering');
-        const { rows } = await turn(() => on.query(numberStatement(room), [room, BATCH]));
+        const { rows } = await turn(() => on.query(prepared(numberStatement(room), [room, BATCH])));
         if (rows.length === 0) break;
         killPoint('relay.after_numbering');
         mine.again ||= rows[0].numbered === BigInt(BATCH);

@@ -1,10 +1,11 @@
 import { invalid } from '../domain/outcome.ts';
+import { roomNames } from './arrows.ts';
 import { EXIT, EXIT_CODES, explain, readWords, settingFlags, settingsHelp, suggestion } from './cli.ts';
 import { isApart, loadConfig, printConfig } from './config.ts';
 import { missing } from './expect.ts';
 import { expectApart, type Host, type Start, startHost } from './host.ts';
 import { openLog } from './log.ts';
-import type { RoomMaker } from './room.ts';
+import type { RoomMaker, RoomName } from './room.ts';
 import { dependenciesAnswer } from './waiting.ts';
 
 const HELP = `lachak start [ROOM…] [options]
@@ -18,19 +19,22 @@ which one process at a time may use; a start in the same folder goes on where th
 const STOP_WITHIN_MS = 9500;
 
 /** `lachak start`: resolves with the exit code once it has been told to stop and has stopped. */
-export async function startCommand(argv: readonly string[], loadRoster: () => Promise<readonly RoomMaker[]>): Promise<number> {
+export async function startCommand(
+  argv: readonly string[],
+  loadRooms: (names: readonly RoomName[]) => Promise<readonly RoomMaker[]>,
+): Promise<number> {
   const { values, positionals } = readWords(argv, settingFlags);
   if (values.help) {
-    const roster = await loadRoster();
-    process.stdout.write(`${HELP}Rooms: ${roster.map((room) => room.name).join(', ')}\n\n${settingsHelp()}\n\n${EXIT_CODES}\n`);
+    process.stdout.write(`${HELP}Rooms: ${roomNames.join(', ')}\n\n${settingsHelp()}\n\n${EXIT_CODES}\n`);
     return EXIT.done;
   }
   const { config } = loadConfig(values, process.env);
+  const names = chosen(positionals);
   const log = openLog(config);
   const began = performance.now();
   const told = untilTold();
   // Loading the rooms keeps this thread busy for a second: PostgreSQL starts beside it.
-  const rooms = new Promise<void>((next) => setImmediate(next)).then(loadRoster).then((roster) => chosen(roster, positionals));
+  const rooms = new Promise<void>((next) => setImmediate(next)).then(() => loadRooms(names));
   rooms.catch(() => {}); // startHost waits for it, and tells
   const host = await whenPossible({ config, rooms, log }, told);
   if (!host) return EXIT.done;
@@ -90,14 +94,11 @@ export async function configCommand(argv: readonly string[]): Promise<number> {
   return EXIT.done;
 }
 
-function chosen(roster: readonly RoomMaker[], names: readonly string[]): readonly RoomMaker[] {
-  const known = roster.map((room) => room.name);
-  for (const name of names) {
-    if (!known.includes(name as RoomMaker['name'])) {
-      throw invalid('usage', `there is no room ${name}${suggestion(name, known)}; rooms: ${known.join(', ')}`);
-    }
-  }
-  return names.length === 0 ? roster : roster.filter((room) => names.includes(room.name));
+function chosen(words: readonly string[]): readonly RoomName[] {
+  const unknown = words.find((word) => !roomNames.includes(word as RoomName));
+  if (unknown !== undefined)
+    throw invalid('usage', `there is no room ${unknown}${suggestion(unknown, roomNames)}; rooms: ${roomNames.join(', ')}`);
+  return words.length === 0 ? roomNames : (words as readonly RoomName[]);
 }
 
 /** A signal, or a bug that nobody caught: either ends the run cleanly. A second signal ends it at once. */

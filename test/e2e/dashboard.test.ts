@@ -6,7 +6,7 @@ import { Devices } from '../../gen/lachak/v1/devices_pb.ts';
 import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { defaults } from '../../services/host/config.ts';
 import { type TestHost, testHost } from '../../services/host/testing.ts';
-import { roster } from '../../services/roster.ts';
+import { loadRooms } from '../../services/roster.ts';
 import { publish, register } from '../faults/cast.ts';
 import { at, csv, DAY_OF_EVENT, homes, loads, ORIGIN, world } from '../faults/town.ts';
 import { type InfluxServer, startInflux } from '../servers/influx.ts';
@@ -36,7 +36,7 @@ describe('the Grafana dashboard', () => {
     [nats, influx] = await Promise.all([startNats(), startInflux()]);
     await influx.query('CREATE DATABASE "readings" WITH DURATION INF SHARD DURATION 1d');
     host = await testHost({
-      rooms: roster,
+      rooms: await loadRooms(),
       clock: { start: at(6) },
       config: { influxUrl: influx.url('readings'), nats: { ...defaults.nats, url: nats.url } },
     });

@@ -5,7 +5,7 @@ import { simulatedAc } from '../../devices/simulated/ac.ts';
 import { Devices } from '../../gen/lachak/v1/devices_pb.ts';
 import { defaults } from '../../services/host/config.ts';
 import { type TestHost, testHost } from '../../services/host/testing.ts';
-import { roster } from '../../services/roster.ts';
+import { loadRooms } from '../../services/roster.ts';
 import { consent, enrol, publish, register } from '../faults/cast.ts';
 import { at, homes, PROGRAMME, world } from '../faults/town.ts';
 import { stageOf } from './stage.ts';
@@ -34,7 +34,7 @@ beforeAll(async () => {
   await new Promise<void>((done) => collected.server.listen(0, '127.0.0.1', done));
   const { port } = collected.server.address() as AddressInfo;
   host = await testHost({
-    rooms: roster,
+    rooms: await loadRooms(),
     clock: { start: at(6) },
     config: { traces: { ...defaults.traces, endpoint: `http://127.0.0.1:${port}/v1/traces` } },
   });

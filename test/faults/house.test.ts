@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { toBinary, toJson } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Fact, FactSchema } from '../../gen/lachak/v1/facts_pb.ts';
+import { roomNames } from '../../services/host/arrows.ts';
 import { testHost } from '../../services/host/testing.ts';
-import { roster } from '../../services/roster.ts';
 import { type Books, doubled, readBooks } from './books.ts';
 import { evening } from './evening.ts';
 import { endServer, type House } from './house.ts';
@@ -52,7 +52,7 @@ async function factsIn(folder: string): Promise<Fact[]> {
   const host = await testHost({ rooms: [], folder });
   try {
     const ofRooms = [];
-    for (const { name } of roster) ofRooms.push(...(await host.facts.of(name)));
+    for (const name of roomNames) ofRooms.push(...(await host.facts.of(name)));
     return ofRooms;
   } finally {
     await host.stop();

@@ -19,6 +19,7 @@ function another(name: string, told: string[], dues: number[] = [], restless = 0
     },
     runDue: async () => {
       const due = dues.findIndex((one) => one <= at);
+      if (due < 0) told.push(`${name} is asked in vain`); // it had said so
       if (due < 0) return false;
       told.push(`${name} does what was due at ${dues.splice(due, 1)}`);
       done++;
@@ -31,6 +32,7 @@ function another(name: string, told: string[], dues: number[] = [], restless = 0
       activity: String(done),
       waiting: [`${name} is busy`],
       next: dues.length === 0 ? null : Math.min(...dues),
+      nothingDue: dues.every((one) => one > at),
     }),
   };
 }

@@ -27,6 +27,8 @@ export type Look = {
   readonly waiting: readonly string[];
   /** When work falls due next, if asked for; null: nothing is planned. */
   readonly next: Instant | null;
+  /** Asked for, and no work is due by now; false: perhaps some is. */
+  readonly nothingDue: boolean;
 };
 /** How busy a process is with calls; calls to its clock agent aside. */
 export type Calls = { inFlight(): number; served(): number };
@@ -64,6 +66,7 @@ export function moverHere({ agenda, now, stand, stirs, facts, calls, log }: Here
         activity: `${runs}/${calls.served()}/${facts.handled.count}`,
         waiting: inFlight > 0 ? [...lag.waiting, `${inFlight} calls are being answered`] : lag.waiting,
         next: planned.length === 0 ? null : Math.min(...planned),
+        nothingDue: withNext && dues.every((due) => due === null || due > now()),
       };
     },
   };

@@ -104,8 +104,10 @@ function conductor(clock: RunningClock, here: Mover, others: () => readonly Move
     for (let rounds = 0; ; rounds++) {
       const seen = facts.handled.count;
       let ran = false;
-      for (const mover of all) ran = (await mover.runDue()) || ran;
-      const looks = await Promise.all(all.map((mover) => mover.look()));
+      // Alone, what is due is asked for as it is done. Of several, all are asked at once who has something to do, and those do it in turn.
+      const asked = all.length === 1 ? [] : await Promise.all(all.map((mover) => mover.look(true)));
+      for (const [i, mover] of all.entries()) if (!asked[i]?.nothingDue) ran = (await mover.runDue()) || ran;
+      const looks = all.length === 1 ? [await here.look()] : asked;
       const waiting = looks.flatMap((look) => look.waiting);
       if (!ran && looks.every(({ still }) => still)) {
         // One process sees all of itself at once; several must be found still twice, with nothing done in between.

@@ -134,7 +134,8 @@ describe('kill -9 of the house, at any moment of an event', () => {
     expect(books).toEqual(calm.books);
   };
 
-  test('at named places, from gate closure to settlement', () =>
+  // Evenings beside each other: each has a folder, a PostgreSQL and ports of its own.
+  test.concurrent('at named places, from gate closure to settlement', () =>
     struck(
       [
         'dispatch.before_commitment:1', // at gate closure, nothing written yet
@@ -149,7 +150,7 @@ describe('kill -9 of the house, at any moment of an event', () => {
       [],
     ));
 
-  test.each([2, 3])('at moments drawn from the seed %i, once with its PostgreSQL', (seed) => struck([], seeded(seed)));
+  test.concurrent.each([2, 3])('at moments drawn from the seed %i, once with its PostgreSQL', (seed) => struck([], seeded(seed)));
 
   const soak = Number(process.env.LACHAK_SOAK ?? 0);
   test.runIf(soak > 0)('between any two rooms', () =>

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
+import { fromDebian } from '../servers/debian.ts';
 
 const PATH = '/usr/bin/chromium';
 // As root Chromium has no sandbox; the rest keeps it from calling home.
@@ -17,11 +17,6 @@ const FLAGS = [
 
 /** Debian's Chromium, installed when it is missing and we may; otherwise it says what to install. */
 export async function launchChromium(): Promise<Browser> {
-  if (!existsSync(PATH)) {
-    if (process.getuid?.() !== 0) throw new Error('the browser test needs Chromium: apt-get install -y chromium fonts-noto-core');
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    execFileSync('apt-get', ['update', '-qq'], { env, stdio: 'ignore' });
-    execFileSync('apt-get', ['install', '-y', '-qq', 'chromium', 'fonts-noto-core'], { env, stdio: 'ignore' });
-  }
+  fromDebian(['chromium', 'fonts-noto-core'], () => existsSync(PATH), []);
   return chromium.launch({ executablePath: PATH, args: FLAGS });
 }

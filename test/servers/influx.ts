@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { fromDebian } from './debian.ts';
 
 /** A real InfluxDB 1.x on loopback, in a folder of its own, with an administrator that only this folder knows. */
 export type InfluxServer = {
@@ -140,14 +141,8 @@ bind-address = "127.0.0.1:${backup}"
 `;
 
 function influxd(): string {
-  const found = which();
-  if (found) return found;
-  if (process.getuid?.() !== 0) throw new Error('influxd is not installed: apt-get install influxdb (1.6 or later, not 2.x)');
-  const command = 'apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends influxdb';
-  execFileSync('flock', ['/tmp/apt.lock', 'sh', '-c', command], { stdio: 'ignore' });
-  const installed = which();
-  if (!installed) throw new Error('influxd is still not there after apt-get install influxdb');
-  return installed;
+  fromDebian(['influxdb'], () => which() !== null);
+  return which()!;
 }
 
 function which(): string | null {

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { brokerFiles } from '../../devices/mqtt/mosquitto.ts';
 import { brokerPassword } from '../../devices/secret-store.ts';
+import { fromDebian } from './debian.ts';
 
 /** Debian's mosquitto 2.0 on free ports of loopback, in a temporary folder of its own, knowing whom Lachak's files name. */
 export type Mosquitto = {
@@ -33,7 +34,7 @@ const PROGRAM = '/usr/sbin/mosquitto';
 
 /** Installs Debian's mosquitto when it is missing and this is root; else says what to install. */
 export async function startMosquitto(): Promise<Mosquitto> {
-  if (!existsSync(PROGRAM)) install();
+  fromDebian(['mosquitto'], () => existsSync(PROGRAM));
   const folder = mkdtempSync(join(tmpdir(), 'lachak-mosquitto-'));
   const filesFolder = join(folder, 'files');
   brokerFiles(filesFolder, brokerPassword).write([]);
@@ -88,12 +89,6 @@ export async function startMosquitto(): Promise<Mosquitto> {
       await start();
     },
   };
-}
-
-function install(): void {
-  if (process.getuid?.() !== 0) throw new Error('mosquitto is missing: apt-get install mosquitto');
-  const line = 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mosquitto';
-  execFileSync('flock', ['/tmp/apt.lock', 'sh', '-c', line], { stdio: 'pipe', timeout: 300_000 });
 }
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect, type JetStreamManager } from 'nats';
+import { fromDebian } from './debian.ts';
 
 /** One nats-server with JetStream in a temporary folder, on loopback. */
 export type NatsServer = {
@@ -123,13 +124,8 @@ function server(program: string, name: string, file: string, url: string, readyW
 
 function installed(): string {
   const found = (): string | undefined => ['/usr/sbin/nats-server', '/usr/bin/nats-server'].find((path) => existsSync(path));
-  if (!found() && process.getuid?.() === 0) {
-    const install = 'apt-get update -qq && apt-get install -y -qq --no-install-recommends nats-server';
-    execFileSync('flock', ['/tmp/apt.lock', 'sh', '-c', install], { stdio: 'ignore' });
-  }
-  const program = found();
-  if (!program) throw new Error('nats-server is missing: apt-get install nats-server');
-  return program;
+  fromDebian(['nats-server'], () => found() !== undefined);
+  return found()!;
 }
 
 async function freePorts(count: number): Promise<number[]> {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fromDebian } from './debian.ts';
 
 /** A PostgreSQL 15 of Debian's on a free port of loopback, in a temporary folder of its own. */
 export type Postgres15 = {
@@ -21,7 +22,7 @@ const PROGRAMS = '/usr/lib/postgresql/15/bin';
 
 /** In a folder of `place`. Installs Debian's postgresql-15 when it is missing and this is root; else says what to install. */
 export async function startPostgres15(place = tmpdir()): Promise<Postgres15> {
-  if (!existsSync(join(PROGRAMS, 'postgres'))) install();
+  fromDebian(['postgresql-15'], () => existsSync(join(PROGRAMS, 'postgres')));
   const folder = mkdtempSync(join(place, 'lachak-pg15-'));
   const owner = process.getuid?.() === 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   if ('uid' in owner) chownSync(folder, owner.uid!, owner.gid!);
@@ -79,13 +80,6 @@ export async function startPostgres15(place = tmpdir()): Promise<Postgres15> {
       await start();
     },
   };
-}
-
-function install(): void {
-  if (process.getuid?.() !== 0) throw new Error('PostgreSQL 15 is missing: apt-get install postgresql-15');
-  const line =
-    'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql-15';
-  execFileSync('flock', ['/tmp/apt.lock', 'sh', '-c', line], { stdio: 'pipe', timeout: 300_000 });
 }
 
 const idOf = (which: string): number => Number(execFileSync('id', [which, 'postgres'], { encoding: 'utf8' }));

@@ -4,7 +4,9 @@ import { Aedes } from 'aedes';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Heard } from './driver.ts';
+import type { Entry } from './mqtt/broker.ts';
 import { flexDriver } from './mqtt/flex.ts';
+import { telemetrySession } from './mqtt/keeper.ts';
 import type { Instruction } from './reconcile.ts';
 
 let broker: Aedes;
@@ -18,6 +20,13 @@ afterEach(async () => {
   await new Promise<void>((done) => broker.close(done));
   server.close();
 });
+
+function entry(): Entry {
+  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const open = async () => ({ url, deviceUrl: url, password: () => '', close: async () => {} });
+  return { external: false, patienceSeconds: 15, open };
+}
+const log = pino({ enabled: false });
 
 test('a refused subscription is asked for again, and what the broker had not confirmed until then is said again', async () => {
   const device = { discom: 'BRPL', deviceId: 'ac-1' };
@@ -45,20 +54,28 @@ test('a refused subscription is asked for again, and what the broker had not con
     if (packet.topic.endsWith('/command')) commands.push(`${connections}`);
     if (connections > 1) done(null);
   };
-  const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const driver = flexDriver({
-    entry: {
-      external: false,
-      patienceSeconds: 15,
-      open: async () => ({ url, deviceUrl: url, password: () => '', close: async () => {} }),
-    },
+    entry: entry(),
     clock: { now: () => 0, stepped: false },
     heard: new Proxy({}, { get: () => () => {} }) as Heard,
-    log: pino({ enabled: false }),
+    log,
     clientId: 'lachak',
     lasting: false,
   });
   void driver.start();
   await vi.waitFor(() => expect(commands).toEqual(['1', '2']), { timeout: 5000 });
   await driver.stop();
+});
+
+test('refused once, telemetry is subscribed to on the next connection', async () => {
+  let asked = 0;
+  const taken: string[] = [];
+  broker.authorizeSubscribe = (_client, subscription, done) => done(null, ++asked === 1 ? null : subscription);
+  broker.on('subscribe', () => {
+    if (asked === 2) broker.publish({ topic: 'flex/v1/BRPL/ac-1/telemetry', payload: '{}', qos: 1 } as never, () => {});
+  });
+  const session = telemetrySession(entry(), async (topic) => void taken.push(topic), log);
+  await session.start();
+  await vi.waitFor(() => expect(taken).toEqual(['flex/v1/BRPL/ac-1/telemetry']), { timeout: 5000 });
+  await session.stop();
 });

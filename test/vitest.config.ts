@@ -30,31 +30,15 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      {
-        test: {
-          name: 'servers',
-          root: ROOT,
-          maxWorkers: Math.min(2, ALL_PROCESSORS),
-          include: SERVERS,
-          exclude: [...EXCLUDE, ...HOUSES],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
-          name: 'houses',
-          root: ROOT,
-          include: HOUSES,
-          exclude: EXCLUDE,
-          fileParallelism: false,
-          maxWorkers: 1,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
-          sequence: { groupOrder: 2 },
-        },
-      },
+      withServers('servers', Math.min(2, ALL_PROCESSORS), 1, { include: SERVERS, exclude: [...EXCLUDE, ...HOUSES] }),
+      withServers('houses', 1, 2, { include: HOUSES, exclude: EXCLUDE }),
     ],
   },
 });
+
+/** Suites that wait for servers to start; each group after the one before. */
+function withServers(name: string, maxWorkers: number, groupOrder: number, files: { include: string[]; exclude: string[] }) {
+  return {
+    test: { name, root: ROOT, maxWorkers, ...files, testTimeout: 180_000, hookTimeout: 180_000, sequence: { groupOrder } },
+  };
+}

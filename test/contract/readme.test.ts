@@ -20,6 +20,10 @@ test('every npm script it names is in package.json', () => {
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
 
+test('what was built runs as it is: npx makes a command executable only when it sees the folder for the first time', () => {
+  expect(execFileSync(`${ROOT}dist/services/main.js`, ['--version'], { encoding: 'utf8' })).toMatch(/^\d+\.\d+\.\d+\n$/);
+});
+
 test('every command and flag it shows is one the command knows', { timeout: 120_000 }, () => {
   const known = help();
   const told = new Map<string, string>(); // each command is asked once

@@ -44,3 +44,21 @@ test('a statement is parsed once a connection', async () => {
     expect(kept).toEqual([{ runs: 3n }]);
   });
 });
+
+test('a statement about many rows is planned for so many: one plan for any number of them would compare each with all', async () => {
+  await database.query('create table shelf (aisle text, nth text, primary key (aisle, nth))');
+  await database.query(`insert into shelf select 'a', i::text from generate_series(1, 2000) as i where i > $1`, [0]);
+  await database.query('create index shelf_aisle on shelf (aisle)');
+  const many = 'select count(*) as found from shelf where aisle = $1 and nth = any($2)';
+  const wanted = Array.from({ length: 3000 }, (_, i) => String(i));
+  await database.tx(async (tx) => {
+    for (const [ids, found] of [[wanted, 2000n], [['7'], 1n], [wanted, 2000n]] as const)
+      for (let i = 0; i < 8; i++) expect(await tx.query(many, ['a', ids])).toEqual([{ found }]);
+    const plans = await tx.query(
+      'select generic_plans + custom_plans as prepared from pg_prepared_statements where statement = $1',
+      [many],
+    );
+    expect(plans).toEqual([{ prepared: 8n }]);
+  });
+  await database.query('drop table shelf');
+});

@@ -160,10 +160,12 @@ async function once<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> 
 
 /**
  * Each connection keeps a statement once it has parsed it: parsing and planning cost as much as most of ours take to run. A text without
- * parameters may hold several statements, and is sent as it is.
+ * parameters may hold several statements, and is sent as it is. One about many rows is planned for them: after five times PostgreSQL
+ * would take a plan for any number, which assumes ten, and may compare every row with each of thousands.
  */
 export function prepared(text: string, values?: readonly unknown[]): pg.QueryConfig {
   if (values === undefined) return { text };
+  if (values.some((value) => Array.isArray(value) && value.length > PLANNED_TOGETHER_MOST)) return { text, values: [...values] };
   let name = names.get(text);
   if (name === undefined && names.size < PREPARED_MOST) {
     name = `lachak_${names.size}`;
@@ -173,6 +175,7 @@ export function prepared(text: string, values?: readonly unknown[]): pg.QueryCon
 }
 
 const names = new Map<string, string>();
+const PLANNED_TOGETHER_MOST = 32;
 /** Far more than there are in the code; beyond, none is kept. */
 const PREPARED_MOST = 2000;
 

@@ -11,14 +11,13 @@ import { absorb, type Findings } from './findings.ts';
 import { groundFor } from './fold.ts';
 import type { Delivery, Report } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
-import type { DayLaid } from './lay.ts';
+import type { CellsTold, DayLaid } from './lay.ts';
 import { merge } from './merge.ts';
 import type { ReadingStore } from './reading-store.ts';
 import { dayRoot } from './root-service.ts';
 import type { Rows } from './rows.ts';
-import { rowsFrom } from './sheet.ts';
 import type { Sorted } from './sort-out.ts';
-import type { SheetDay } from './spread.ts';
+import type { StraightDay } from './spread.ts';
 import { dayBefore, daySums, type Surroundings } from './surroundings-service.ts';
 import { encodeVersion } from './tile-version.ts';
 import { LIMITS } from './vee.ts';
@@ -42,7 +41,7 @@ export type DaysToLay = {
 export async function layDays(of: DaysToLay): Promise<void> {
   const { crew, sorted, versions, report, findings } = of;
   const { days, rows, groups, slot } = sorted;
-  const underway = new Map<SheetDay, Promise<DayLaid | null>>();
+  const underway = new Map<StraightDay, Promise<DayLaid | null>>();
   // A delivery over many tiles is seconds of work, and small days are laid here: other calls, pings and leases do not wait for all of it.
   for (const [i, day] of days.entries()) {
     await breath();
@@ -78,28 +77,34 @@ export async function layDays(of: DaysToLay): Promise<void> {
 }
 
 /** Null where the day has been written before, or a cell of it told twice, or it has zeros that a supply status may explain. */
-async function laidStraight({ crew, delivery, meters, world }: DaysToLay, day: SheetDay): Promise<DayLaid | null> {
-  const { place, knownAt, columns, ordinalOf, factorOf } = day;
+async function laidStraight({ crew, delivery, meters, world }: DaysToLay, day: StraightDay): Promise<DayLaid | null> {
+  const { place, knownAt, told, ordinalOf, factorOf } = day;
   if (day.repeated || world.tiles(place).length > 0) return null;
   const { members, count } = world.shard(place);
   const laid = await crew.lay({
     name: { ...place, meters: count, version: 1, knownAt },
     zone: place.zone,
-    columns: columns.map(({ slot, column: { next: _, ...column } }) => ({ slot, column })),
-    bases: delivery.sheet!.bases,
+    told: alone(told),
     ...{ ordinalOf, factorOf, members, limits: LIMITS },
     daySums: daySums(delivery.rows, meters, place),
   });
   return laid.askedSupply && world.hasSupply ? null : laid;
 }
 
+/** Columns point at what followed them, a chain too long for a message. */
+const alone = (told: CellsTold): CellsTold => {
+  if ('pieces' in told) return told;
+  const columns = told.columns.map(({ slot, column: { start, nth, importWh, exportWh, quality } }) => ({
+    slot,
+    column: { start, nth, importWh, exportWh, quality },
+  }));
+  return { columns, bases: told.bases };
+};
+
 /** The cells of one day, as the rows they were delivered as. */
-function rowsOfDay({ delivery, meters, now, findings }: DaysToLay, { columns, ordinalOf }: SheetDay) {
-  const own = new Set(columns.map(({ column }) => column));
-  const { rows: named, sheet, knownAt } = delivery;
-  const wanted = (meter: number, column: (typeof columns)[number]['column']): boolean =>
-    ordinalOf[meter]! >= 0 && own.has(column);
-  const rows = { ...rowsFrom(sheet!, named.meterIds, wanted), daySums: named.daySums };
+function rowsOfDay({ delivery, meters, now, findings }: DaysToLay, day: StraightDay) {
+  const { rows: named, knownAt } = delivery;
+  const rows = { ...day.rows(), daySums: named.daySums };
   return { rows, ...arrange({ rows, meters, zoneDays, now, knownAt, findings }) };
 }
 

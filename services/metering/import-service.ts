@@ -6,7 +6,8 @@ import type { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { invalid } from '../domain/outcome.ts';
 import { withRoom } from '../host/disk.ts';
 import type { Deps, Handlers } from '../host/room.ts';
-import { appendColumns, type Grids, layColumns, valuesIn } from './columns.ts';
+import { type Blocks, keep, noBlocks, piecesOf, rowsOf } from './blocks.ts';
+import { appendColumns, type Grids, valuesIn } from './columns.ts';
 import type { Crew } from './crew-service.ts';
 import { absorb, type Findings, noFindings } from './findings.ts';
 import { readProfiles } from './ies-reader.ts';
@@ -18,7 +19,7 @@ import { metersNamed } from './places-store.ts';
 import { type ReadRows, readingsReader } from './reader.ts';
 import type { ReadingStore } from './reading-store.ts';
 import { noRows, type Rows } from './rows.ts';
-import { noSheet, rowsFrom, type Sheet } from './sheet.ts';
+import { noSheet, type Sheet } from './sheet.ts';
 import { peek, plainBytes } from './unpack-service.ts';
 
 /** Told what became of the readings of every delivery. */
@@ -57,14 +58,14 @@ export function importHandlers(
       const { report, repeated } = await ingest(deps, readings, crew, {
         ...{ discom: caller.discom, command: command(caller, head.commandId, 'ImportReadings', content), knownAt },
         ...{ handOff: head.fileName || 'file', signer: caller.subject, source: sourceOf(caller) },
-        ...{ rows, sheet, lines, refused: lines - empty - (sheet ?? rows).count, findings },
+        ...{ rows, told: sheet, lines, refused: lines - empty - (sheet ?? rows).count, findings },
       });
       tally({ report, repeated });
       return reportMessage(report, repeated);
     },
     putReadings: async (requests, caller) => {
       let rows = noRows();
-      let sheet: Sheet | null = noSheet();
+      let blocks: Blocks | null = noBlocks();
       const findings = noFindings();
       const hash = hashing();
       const now = clock.now();
@@ -76,17 +77,17 @@ export function importHandlers(
         for (const bytes of bytesOf(columns)) hash.add(bytes);
         const block = packed(columns, knownAtOf(columns.knownAtMs, now));
         lines += valuesIn(block);
-        if (sheet !== null && layColumns(sheet, rows.meterIds, grids, block)) continue;
-        // What a sheet cannot hold needs every reading for itself, those before it as well.
-        if (sheet !== null) rows = rowsFrom(sheet, rows.meterIds);
-        sheet = null;
+        if (blocks !== null && keep(blocks, rows.meterIds, grids, block)) continue;
+        // What cannot be kept as it is needs every reading for itself, those before it as well.
+        if (blocks !== null) rows = rowsOf(piecesOf(blocks), rows.meterIds);
+        blocks = null;
         appendColumns(rows, grids, block, findings);
       }
       const refused = [...findings.counts.values()].reduce((a, b) => a + b, 0);
       const { report, repeated } = await ingest(deps, readings, crew, {
         ...{ discom: caller.discom, command: command(caller, commandId, 'PutReadings', hash.hex()), knownAt: now },
         ...{ handOff: 'stream', signer: caller.subject, source: sourceOf(caller) },
-        ...{ rows, sheet, check: (known) => checkGrids(known, grids), lines, refused, findings },
+        ...{ rows, told: blocks, check: (known) => checkGrids(known, grids), lines, refused, findings },
       });
       tally({ report, repeated });
       return reportMessage(report, repeated);

@@ -4,6 +4,7 @@ import { type Command, once } from '../host/command.ts';
 import { killPoint } from '../host/faults.ts';
 import type { Deps, Tx } from '../host/room.ts';
 import { zoneDays } from '../host/zone.ts';
+import type { Blocks } from './blocks.ts';
 import { voidFolds } from './compaction-store.ts';
 import type { Crew } from './crew-service.ts';
 import { layDays } from './days-service.ts';
@@ -43,7 +44,7 @@ export type Delivery = {
   readonly knownAt: Instant;
   readonly rows: Rows;
   /** The readings themselves, when they are not in `rows`: then those name the meters, and the daily registers. */
-  readonly sheet: Sheet | null;
+  readonly told: Sheet | Blocks | null;
   /** May refuse the delivery for what the registry knows of its meters. */
   readonly check?: (known: ReadonlyMap<string, KnownMeter>) => void;
   readonly lines: number;

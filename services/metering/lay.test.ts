@@ -6,7 +6,8 @@ import { emptyColumns, MISSING, state } from '../domain/tile.ts';
 import { sha256, sha256Hex } from '../host/ids.ts';
 import { zoneDays } from '../host/zone.ts';
 import { arrange } from './arrange.ts';
-import { appendColumns, type Grids, layColumns, type PackedColumns } from './columns.ts';
+import { type Blocks, keep, noBlocks, piecesOf, rowsOf } from './blocks.ts';
+import { appendColumns, type Grids, type PackedColumns } from './columns.ts';
 import { absorb, type Findings, noFindings } from './findings.ts';
 import type { KnownMeter } from './known.ts';
 import { layDay } from './lay.ts';
@@ -14,7 +15,7 @@ import { merge } from './merge.ts';
 import { readingsReader } from './reader.ts';
 import { dayRoot } from './root-service.ts';
 import { noRows, type Rows } from './rows.ts';
-import { noSheet, rowsFrom, type Sheet } from './sheet.ts';
+import { noSheet, type Sheet } from './sheet.ts';
 import { type Sorted, sortOut } from './sort-out.ts';
 import { meterDayDigest } from './testing.ts';
 import { encodeVersion, slotsOf } from './tile-version.ts';
@@ -66,8 +67,10 @@ const block = fc
     meters: fc.oneof(
       { weight: 5, arbitrary: fc.uniqueArray(fc.integer({ min: 0, max: 13 }), { minLength: 1, maxLength: 14 }) },
       { weight: 1, arbitrary: fc.array(fc.integer({ min: 0, max: 17 }), { minLength: 1, maxLength: 6 }) },
+      { weight: 2, arbitrary: fc.constant(Array.from({ length: 14 }, (_, n) => n)) },
     ),
     stuck: fc.boolean(),
+    dark: fc.boolean(),
     exports: fc.boolean(),
     qualities: fc.boolean(),
     known: seldom(NOW, NOW - HOUR, NOW + HOUR),
@@ -82,6 +85,8 @@ const block = fc
   .map(({ shape, imports, exports, said }): PackedColumns => {
     const importWh = Int32Array.from(imports);
     if (shape.stuck) importWh.fill(300, 0, Math.min(importWh.length, 14));
+    // An hour in which all of them read zero.
+    if (shape.dark) for (let at = 0; at < importWh.length; at += shape.slots) importWh[at] = 0;
     if (shape.spoilt !== 0) importWh[0] = shape.spoilt;
     return {
       start: START + shape.hour * HOUR + shape.minute * 60_000,
@@ -94,8 +99,8 @@ const block = fc
 type Made = { tiles: unknown[]; counts: number[]; findings: Findings; straight: number; repeated: number };
 
 /** What `ingest` makes of it where nothing was stored before. */
-function made(input: { rows: Rows; sheet: Sheet | null; findings: Findings }): Made {
-  const { findings, sheet } = input;
+function made(input: { rows: Rows; told: Sheet | Blocks | null; findings: Findings }): Made {
+  const { findings } = input;
   const meters = input.rows.meterIds.map((id) => METERS[Number(id.slice(2))] ?? null);
   const sorted: Sorted = sortOut({ ...input, meters, zoneDays, now: NOW, knownAt: NOW });
   const tiles: unknown[] = [];
@@ -106,19 +111,16 @@ function made(input: { rows: Rows; sheet: Sheet | null; findings: Findings }): M
   const common = { daySums: new Map([[2, 9000]]), limits: LIMITS };
   let repeated = 0;
   for (const day of sorted.days) {
-    const { place, knownAt, columns, ordinalOf, factorOf } = day;
+    const { place, knownAt, told, ordinalOf, factorOf } = day;
     if (day.repeated) {
       repeated++;
-      const own = new Set(columns.map(({ column }) => column));
-      const cells = rowsFrom(sheet!, input.rows.meterIds, (meter, column) => ordinalOf[meter]! >= 0 && own.has(column));
-      const rows = { ...cells, daySums: input.rows.daySums };
+      const rows = { ...day.rows(), daySums: input.rows.daySums };
       layGroups({ rows, ...arrange({ rows, meters, zoneDays, now: NOW, knownAt: NOW, findings }) });
       continue;
     }
     const members = Array.from({ length: 9 }, memberOf(place.shard));
     const name = { ...place, meters: 9, version: 1, knownAt };
-    const { bases } = sheet!;
-    const laid = layDay({ name, zone: place.zone, columns, bases, ordinalOf, factorOf, members, ...common }, { sha256, dayRoot });
+    const laid = layDay({ name, zone: place.zone, told, ordinalOf, factorOf, members, ...common }, { sha256, dayRoot });
     add(laid);
     absorb(findings, laid.found);
     if (laid.bytes) tiles.push([place, 1, knownAt, laid.digest, sha256Hex(laid.bytes), laid.merkleRoot]);
@@ -154,23 +156,23 @@ function made(input: { rows: Rows; sheet: Sheet | null; findings: Findings }): M
 
 const said = ({ tiles, counts, findings }: Made) => ({ tiles, counts, first: findings.first, of: [...findings.counts].sort() });
 
-describe('a sheet', () => {
-  it('of packed columns makes what their rows make', () => {
+describe('as it lies', () => {
+  it('a stream of packed columns makes what its rows make', () => {
     let [straight, general] = [0, 0];
     fc.assert(
       fc.property(fc.array(block, { minLength: 1, maxLength: 3 }), (blocks) => {
-        const slow = { rows: noRows(), sheet: null, findings: noFindings() };
+        const slow = { rows: noRows(), told: null, findings: noFindings() };
         const slowGrids: Grids = new Map();
         for (const one of blocks) appendColumns(slow.rows, slowGrids, one, slow.findings);
-        const sheet = noSheet();
+        const told = noBlocks();
         const rows = noRows();
         const grids: Grids = new Map();
-        const through = blocks.findIndex((one) => !layColumns(sheet, rows.meterIds, grids, one));
+        const through = blocks.findIndex((one) => !keep(told, rows.meterIds, grids, one));
         const left = through === -1 ? [] : blocks.slice(through);
         const findings = noFindings();
-        const fast = left.length === 0 ? rows : rowsFrom(sheet, rows.meterIds);
+        const fast = left.length === 0 ? rows : rowsOf(piecesOf(told), rows.meterIds);
         for (const one of left) appendColumns(fast, grids, one, findings);
-        const found = made({ rows: fast, sheet: left.length === 0 ? sheet : null, findings });
+        const found = made({ rows: fast, told: left.length === 0 ? told : null, findings });
         if (found.straight > 0) straight++;
         if (found.straight === 0 || found.repeated > 0) general++;
         expect(said(found)).toEqual(said(made(slow)));
@@ -225,7 +227,7 @@ describe('a sheet', () => {
       return Buffer.from([row(names), ...lines.map(row), ''].join('\n'));
     });
 
-  it('of a CSV makes what its rows make, in any pieces', () => {
+  it('a CSV makes what its rows make, in any pieces', () => {
     let [straight, general] = [0, 0];
     fc.assert(
       fc.property(csv, fc.integer({ min: 20, max: 4000 }), (bytes, piece) => {
@@ -235,7 +237,7 @@ describe('a sheet', () => {
           try {
             for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size));
             const { rows, sheet, lines, empty } = reader.end();
-            const found = made({ rows, sheet, findings });
+            const found = made({ rows, told: sheet, findings });
             return { found, lines, empty, count: (sheet ?? rows).count };
           } catch (error) {
             return { refused: (error as Error).message };

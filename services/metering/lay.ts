@@ -1,18 +1,25 @@
 import { hex } from '../domain/hex.ts';
-import { type DayColumns, emptyColumns, encodeBase, MISSING, type TileName } from '../domain/tile.ts';
+import { emptyColumns, encodeBase, extentOf, type TileName } from '../domain/tile.ts';
+import type { Piece } from './blocks.ts';
 import type { DayRoot } from './day-root.ts';
 import { FINDINGS_KEPT, type FindingCode, type FindingRow, noFindings } from './findings.ts';
-import { lineOf, type SheetColumn } from './sheet.ts';
-
+import { linesOf, scatter } from './scatter.ts';
+import type { SheetColumn } from './sheet.ts';
 import { type Member, validate } from './validate.ts';
 import type { VeeLimits } from './vee.ts';
 
-/** A day of a shard that nobody has written yet, as a sheet tells it. Plain: it may go to another thread. */
+/** Columns of a sheet, or pieces of blocks, of one day. */
+export type CellsTold =
+  | {
+      readonly columns: readonly { readonly slot: number; readonly column: Omit<SheetColumn, 'next'> }[];
+      readonly bases: readonly number[];
+    }
+  | { readonly pieces: readonly Piece[] };
+/** A day of a shard that nobody has written yet, as a delivery tells it. Plain: it may go to another thread. */
 export type DayToLay = {
   readonly name: TileName;
   readonly zone: string;
-  readonly columns: readonly { readonly slot: number; readonly column: Omit<SheetColumn, 'next'> }[];
-  readonly bases: readonly number[];
+  readonly told: CellsTold;
   /** By index of the meter: its place in the tile, −1 = of another one; and Wh per unit of its register. */
   readonly ordinalOf: Int32Array;
   readonly factorOf: Int32Array;
@@ -37,24 +44,25 @@ export type DayLaid = {
   readonly found: { readonly first: FindingRow[]; readonly counts: Map<FindingCode, number> };
 };
 
-const VALID = 1;
+/** The most that fits i16. */
+const NARROW_MOST = 32767;
 const SUSPECT = 4;
 const REJECTED = 5;
 const FOUR_VALID = 0x01010101;
 
 /** The straight road from a delivery to a tile: what `merge` and `encodeVersion` make of the same readings as rows, on an empty day. */
 export function layDay(day: DayToLay, { sha256, dayRoot }: Ground): DayLaid {
-  const { name, zone, bases, members, daySums, limits } = day;
+  const { name, zone, members, daySums, limits } = day;
   const { slots, meters, intervalMinutes } = name;
   const fresh = emptyColumns(slots, meters);
-  const told = new Uint32Array(slots * meters);
-  const delivered = scatter(day, fresh, told);
+  const { delivered, most, least, exports } = scatter(day, fresh);
   const findings = noFindings();
   let askedSupply = false;
   const refused = validate(
     {
-      ...{ live: null, told, intervalMinutes, members, daySums, limits, findings },
-      lineAt: (at) => lineOf(bases, told[at]!),
+      // A cell without a quality was not told of.
+      ...{ live: null, told: fresh.quality, exports, zeros: least === 0, intervalMinutes, members, daySums, limits, findings },
+      lineAt: linesOf(day),
       explained: () => {
         askedSupply = true;
         return false;
@@ -66,7 +74,9 @@ export function layDay(day: DayToLay, { sha256, dayRoot }: Ground): DayLaid {
   const counted = { stored, suspect, refused, unchanged: delivered - refused - stored, askedSupply };
   const found = { first: findings.first.slice(0, FINDINGS_KEPT), counts: findings.counts };
   if (stored === 0) return { bytes: null, digest: '', merkleRoot: '', ...counted, found };
-  const bytes = encodeBase(name, fresh);
+  // What was taken out may have been all that was large, or all that was exported.
+  const extent = refused > 0 ? extentOf(fresh) : { width: most <= NARROW_MOST ? (2 as const) : (4 as const), hasExport: exports };
+  const bytes = encodeBase(name, fresh, undefined, extent);
   const ids = members.map((member) => member?.meterId);
   return {
     bytes,
@@ -97,51 +107,3 @@ function settled(quality: Uint8Array): { stored: number; suspect: number } {
   }
   return { stored, suspect };
 }
-
-/** Cells of the sheet's columns into those of the tile. Answers how many. */
-function scatter({ columns, ordinalOf, factorOf, name: { meters } }: DayToLay, into: DayColumns, told: Uint32Array): number {
-  const multiplied = factorOf.some((factor, meter) => factor !== 1 && ordinalOf[meter]! >= 0);
-  let count = 0;
-  for (const { slot, column } of columns) {
-    const { nth, importWh, exportWh, quality } = column;
-    const first = slot * meters;
-    const width = Math.min(nth.length, ordinalOf.length);
-    count += scatterInto(into, told, first, { nth, importWh, ordinalOf, width });
-    if (quality === null && exportWh === null && !multiplied) continue;
-    for (let meter = 0; meter < width; meter++) {
-      const ordinal = ordinalOf[meter]!;
-      if (ordinal < 0 || nth[meter] === 0) continue;
-      const at = first + ordinal;
-      if (multiplied) into.importWh[at] = times(importWh[meter]!, factorOf[meter]!);
-      if (exportWh !== null) into.exportWh[at] = times(exportWh[meter]!, factorOf[meter]!);
-      if (quality !== null) into.quality[at] = quality[meter]!;
-    }
-  }
-  return count;
-}
-
-type Cells = Pick<SheetColumn, 'nth' | 'importWh'> & { readonly ordinalOf: Int32Array; readonly width: number };
-
-/** What every reading has: all there is to most. */
-function scatterInto(
-  { importWh: into, quality }: DayColumns,
-  told: Uint32Array,
-  first: number,
-  { nth, importWh, ordinalOf, width }: Cells,
-): number {
-  let count = 0;
-  for (let meter = 0; meter < width; meter++) {
-    const said = nth[meter]!;
-    const ordinal = ordinalOf[meter]!;
-    if (said === 0 || ordinal < 0) continue;
-    const at = first + ordinal;
-    told[at] = said;
-    into[at] = importWh[meter]!;
-    quality[at] = VALID;
-    count++;
-  }
-  return count;
-}
-
-/** `spread` has seen that it fits. */
-const times = (wh: number, factor: number): number => (factor === 1 || wh === MISSING ? wh : Math.imul(wh, factor));

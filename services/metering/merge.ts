@@ -2,7 +2,7 @@ import { type DayColumns, emptyColumns, MISSING, type Statements } from '../doma
 import type { Group } from './arrange.ts';
 import type { Findings } from './findings.ts';
 import type { Rows } from './rows.ts';
-import { type Member, validate } from './validate.ts';
+import { type Member, says, validate } from './validate.ts';
 import type { VeeLimits } from './vee.ts';
 
 export type MergeInput = {
@@ -61,7 +61,8 @@ export function merge(input: MergeInput): Merged {
     fresh.quality[at] = rows.quality[row]!;
   }
   const { intervalMinutes } = group.place;
-  const impossible = validate({ ...input, told: rowOf, lineAt, intervalMinutes }, fresh);
+  const found = { exports: says(fresh.exportWh), zeros: fresh.importWh.includes(0) };
+  const impossible = validate({ ...input, ...found, told: rowOf, lineAt, intervalMinutes }, fresh);
   const cells = changed(fresh, live, rowOf, told);
   let suspect = 0;
   let correction = false;

@@ -69,7 +69,7 @@ export const packed = (message: ReadingColumns, knownAt: Instant): PackedColumns
   meterIds: message.meterIds,
   importWh: int32s(message.importWh, 'import_wh'),
   exportWh: message.exportWh.length === 0 ? null : int32s(message.exportWh, 'export_wh'),
-  quality: message.quality.length === 0 ? null : message.quality,
+  quality: message.quality.length === 0 ? null : shared(message.quality),
   knownAt,
 });
 
@@ -97,9 +97,14 @@ const columnBytes = (field: number, bytes: Uint8Array): Uint8Array[] =>
 function int32s(bytes: Uint8Array, field: string): Int32Array {
   if (bytes.length % 4 !== 0) throw invalid('columns_malformed', `${field} must be little-endian i32 values`, field);
   // In its message it lies at any address; a copy lies at one that is a multiple of 4.
-  const aligned = new Uint8Array(bytes.length);
-  aligned.set(bytes);
-  return new Int32Array(aligned.buffer);
+  return new Int32Array(shared(bytes).buffer);
+}
+
+/** A copy that threads see without another. */
+function shared(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }
 
 export const slotBytes = (slots: { importWh: Int32Array; exportWh: Int32Array; quality: Uint8Array }) => ({

@@ -3,28 +3,31 @@ import { MISSING } from '../domain/tile.ts';
 import type { ZoneDays } from '../domain/zone.ts';
 import { inOrder, type TilePlace, YEAR_100 } from './arrange.ts';
 import type { KnownMeter } from './known.ts';
+import type { CellsTold } from './lay.ts';
 import type { Rows } from './rows.ts';
 import { rowsFrom, type Sheet, type SheetColumn } from './sheet.ts';
 
-/** The cells of a sheet that are of one tile. */
-export type SheetDay = {
+/** What a delivery tells of one tile, to be laid as it lies. */
+export type StraightDay = {
   readonly place: TilePlace;
   readonly knownAt: Instant;
-  readonly columns: readonly { readonly slot: number; readonly column: SheetColumn }[];
+  readonly told: CellsTold;
   /** By index of the meter: its place in the tile, −1 = of another one; and Wh per unit of its register. */
   readonly ordinalOf: Int32Array;
   readonly factorOf: Int32Array;
   /** Some cell of it was told more than once: what holds is for `merge` to say. */
   repeated: boolean;
+  /** The same as rows, in order of delivery. */
+  rows(): Rows;
 };
 export type Spread = {
   /** In the order of `arrange`. */
-  readonly days: readonly SheetDay[];
+  readonly days: readonly StraightDay[];
   /** What needs looking at one by one: of unknown meters, off the grid, of the future, … */
   readonly others: Rows;
 };
-export type SpreadInput = {
-  readonly sheet: Sheet;
+export type SpreadInput<Told> = {
+  readonly told: Told;
   readonly meterIds: string[];
   readonly meters: readonly (KnownMeter | null)[];
   readonly zoneDays: (zone: string) => ZoneDays;
@@ -32,26 +35,32 @@ export type SpreadInput = {
   readonly knownAt: Instant;
 };
 
-type Grid = {
+/** Where meters are that share their days. */
+export type Grid = {
   readonly shard: number;
   readonly zone: string;
   readonly minutes: number;
   ordinalOf: Int32Array;
   factorOf: Int32Array;
 };
-const WH_MOST = 2 ** 31 - 1;
+export const WH_MOST = 2 ** 31 - 1;
+
+type Open = StraightDay & {
+  readonly told: { readonly columns: { slot: number; column: SheetColumn }[]; readonly bases: readonly number[] };
+  readonly own: Set<SheetColumn>;
+};
 
 /**
  * Finds the tiles of a sheet by meter and by interval instead of reading by reading: where nothing can be wrong with a meter, nor with an
  * interval, nothing is with their cells but what `validate` finds. Null where one place would be claimed twice, or a factor is too much.
  */
-export function spread({ sheet, meterIds, meters, zoneDays, now, knownAt }: SpreadInput): Spread | null {
+export function spread({ told: sheet, meterIds, meters, zoneDays, now, knownAt }: SpreadInput<Sheet>): Spread | null {
   const known = Number.isNaN(sheet.knownAt) ? knownAt : sheet.knownAt;
   const { grids, gridOf } = gridsOf(sheet, meters);
   if (grids.some(({ ordinalOf }) => claimedTwice(ordinalOf))) return null;
   if (!factorsFit(sheet, grids)) return null;
-  const plain = new Map<SheetColumn, (SheetDay | null)[]>();
-  const open = new Map<string, SheetDay & { columns: { slot: number; column: SheetColumn }[] }>();
+  const plain = new Map<SheetColumn, (Open | null)[]>();
+  const open = new Map<string, Open>();
   const starts = [...sheet.columns.values()].sort((a, b) => a.start - b.start);
   for (const column of starts)
     plain.set(
@@ -69,11 +78,16 @@ export function spread({ sheet, meterIds, meters, zoneDays, now, knownAt }: Spre
           const dayStart = calendar.startOf(day);
           const slots = Math.floor((calendar.startOf(calendar.plus(day, 1)) - dayStart) / ms);
           const place: TilePlace = { shard: grid.shard, zone: grid.zone, intervalMinutes: grid.minutes, day, dayStart, slots };
-          found = { place, knownAt: known, columns: [], ordinalOf: grid.ordinalOf, factorOf: grid.factorOf, repeated: false };
+          const { ordinalOf, factorOf } = grid;
+          const own = new Set<SheetColumn>();
+          const rows = () => rowsFrom(sheet, meterIds, (meter, of) => ordinalOf[meter]! >= 0 && own.has(of));
+          const told = { columns: [], bases: sheet.bases };
+          found = { place, knownAt: known, told, own, ordinalOf, factorOf, repeated: false, rows };
         }
         const slot = (start - found.place.dayStart) / ms;
         if (!Number.isInteger(slot) || slot >= found.place.slots) return null;
-        found.columns.push({ slot, column });
+        found.told.columns.push({ slot, column });
+        found.own.add(column);
         open.set(key, found);
         return found;
       }),
@@ -94,13 +108,16 @@ export function spread({ sheet, meterIds, meters, zoneDays, now, knownAt }: Spre
 }
 
 /** Meters that nothing can be wrong with, by the tiles they are in. */
-function gridsOf(sheet: Sheet, meters: readonly (KnownMeter | null)[]): { grids: Grid[]; gridOf: Int32Array } {
+export function gridsOf(
+  told: { readonly exporting: Uint8Array },
+  meters: readonly (KnownMeter | null)[],
+): { grids: Grid[]; gridOf: Int32Array } {
   const grids: Grid[] = [];
   const byKey = new Map<string, number>();
   const gridOf = new Int32Array(meters.length).fill(-1);
   const column = (): Int32Array => new Int32Array(new SharedArrayBuffer(4 * meters.length));
   for (const [index, meter] of meters.entries()) {
-    if (!meter?.hasImport || (sheet.exporting[index] === 1 && !meter.hasExport)) continue;
+    if (!meter?.hasImport || (told.exporting[index] === 1 && !meter.hasExport)) continue;
     const factor = meter.links[0]?.factor ?? 1;
     if (meter.links.some((link) => link.factor !== factor)) continue;
     const { shard, zone, intervalMinutes: minutes } = meter;
@@ -117,7 +134,7 @@ function gridsOf(sheet: Sheet, meters: readonly (KnownMeter | null)[]): { grids:
   return { grids, gridOf };
 }
 
-function claimedTwice(ordinalOf: Int32Array): boolean {
+export function claimedTwice(ordinalOf: Int32Array): boolean {
   const ordinals = ordinalOf.filter((ordinal) => ordinal >= 0);
   return new Set(ordinals).size < ordinals.length;
 }

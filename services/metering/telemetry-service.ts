@@ -191,7 +191,7 @@ function deliveryOf(discom: string, energies: Energies, now: Instant): Delivery 
     addRow(rows, index.get(meterId)!, start, energy?.wh ?? MISSING, MISSING, quality, Number.NaN, i + 1);
   }
   const by = { handOff: 'device telemetry', signer: 'devices', source: null };
-  return { discom, command: null, ...by, knownAt: now, rows, sheet: null, lines: rows.count, refused: 0, findings: noFindings() };
+  return { discom, command: null, ...by, knownAt: now, rows, told: null, lines: rows.count, refused: 0, findings: noFindings() };
 }
 
 function intervalAt(meter: KnownMeter, at: Instant): Instant {

@@ -25,7 +25,10 @@ export type DayTold = {
   /** Where it says nothing, what was known holds; null = nothing was. */
   readonly live: DayColumns | null;
   /** By cell, 0 = nothing was delivered; what is impossible is taken out. */
-  readonly told: Uint32Array;
+  readonly told: Uint32Array | Uint8Array;
+  /** Whether any export was delivered, and whether any import of zero: what no reading has, no rule need look for. */
+  readonly exports: boolean;
+  readonly zeros: boolean;
   /** Line, or index in the stream, of what was delivered for a cell. */
   readonly lineAt: (cell: number) => number;
   readonly intervalMinutes: number;
@@ -48,10 +51,10 @@ const FLAGS: readonly [flag: number, code: FindingCode, why: string][] = [
 
 /** Runs every rule over the day as it will be, meter by meter; marks cells of `fresh` SUSPECT, takes impossible ones out. Answers how many. */
 export function validate(day: DayTold, fresh: DayColumns): number {
-  const { live, told, lineAt, intervalMinutes, members, daySums, limits, findings } = day;
+  const { live, told, lineAt, exports, intervalMinutes, members, daySums, limits, findings } = day;
   const { slots, meters } = fresh;
   // What nobody delivers cannot be wrong; the import of a day is looked at all the same, for its daily register.
-  const registers = says(fresh.exportWh) ? (['importWh', 'exportWh'] as const) : (['importWh'] as const);
+  const registers = exports ? (['importWh', 'exportWh'] as const) : (['importWh'] as const);
   const noticed = noticedIn(day, fresh, registers);
   const wh = new Int32Array(slots);
   const verdicts = new Uint8Array(slots);
@@ -90,7 +93,8 @@ export function validate(day: DayTold, fresh: DayColumns): number {
         if (told[at] !== 0) doubt(at, ordinal, 'day_sum', `the day does not add up to its register's ${sum} Wh`);
     }
   }
-  doubtZeros(day, fresh, doubt);
+  // Most days have no zeros at all: looking at every feeder is for those that do.
+  if (day.zeros) doubtZeros(day, fresh, doubt);
   return refused;
 }
 
@@ -121,7 +125,7 @@ function noticedIn(
   return all;
 }
 
-function isTold(told: Uint32Array, meters: number, ordinal: number): boolean {
+function isTold(told: DayTold['told'], meters: number, ordinal: number): boolean {
   for (let at = ordinal; at < told.length; at += meters) if (told[at] !== 0) return true;
   return false;
 }
@@ -132,8 +136,6 @@ function doubtZeros(
   doubt: (at: number, ordinal: number, code: FindingCode, why: string) => void,
 ): void {
   const { slots, meters } = fresh;
-  // Most days have no zeros at all: looking at every feeder is for those that do.
-  if (!fresh.importWh.includes(0)) return;
   const zeros = new Map<string, number>();
   for (let at = 0; at < told.length; at++) {
     if (fresh.importWh[at] !== 0 || told[at] === 0) continue;

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { emptyColumns, MISSING } from '../domain/tile.ts';
 import { zoneDays } from '../host/zone.ts';
@@ -15,6 +16,7 @@ import {
   SUSPECT_SPIKE,
   SUSPECT_STUCK,
   unexplainedZeros,
+  watcher,
 } from './vee.ts';
 
 const day = (fill: number, over: Record<number, number> = {}): Int32Array => {
@@ -58,6 +60,36 @@ describe('one meter-day', () => {
   it.each(sums)('against its daily register: %s', (_, wh, register, differs) =>
     expect(daySumDiffers(wh, register, LIMITS)).toBe(differs),
   );
+});
+
+it('of many meters side by side every one that has a verdict is noticed', () => {
+  const calm = fc.constantFrom(30, 31, 240, MISSING);
+  const value = fc.oneof({ weight: 40, arbitrary: calm }, { weight: 1, arbitrary: fc.integer({ min: 0, max: 60_000 }) });
+  const run = fc.tuple(value, fc.integer({ min: 1, max: 60 })).map(([wh, times]) => Array<number>(times).fill(wh));
+  const series = fc
+    .array(
+      fc.oneof(
+        run,
+        value.map((wh) => [wh]),
+      ),
+      { minLength: 1, maxLength: 60 },
+    )
+    .map((runs) => runs.flat());
+  let found = 0;
+  let calmly = 0;
+  fc.assert(
+    fc.property(fc.constantFrom(5, 7, 15, 30, 60, 720), fc.constantFrom(0, 1000, 5000), series, (minutes, watts, whole) => {
+      const wh = Int32Array.from(whole.slice(0, Math.floor(1440 / minutes)));
+      const any = judge({ wh, intervalMinutes: minutes, sanctionedLoadW: watts }, LIMITS, new Uint8Array(wh.length));
+      const { see, noticed } = watcher(Float64Array.of(0, watts), minutes, LIMITS);
+      for (const one of wh) see(Int32Array.of(30, one));
+      if (any) found++;
+      if (noticed[1] === 0) calmly++;
+      expect(noticed[1]).toBeGreaterThanOrEqual(Number(any));
+    }),
+    { numRuns: 2000 },
+  );
+  expect(Math.min(found, calmly)).toBeGreaterThan(200);
 });
 
 describe('a feeder with ten meters', () => {

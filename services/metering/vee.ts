@@ -85,28 +85,38 @@ const highFromW = (sanctionedLoadW: number, { spikeFloorW, suspectTimesLoad }: V
 
 /**
  * Looks at one register of many meters side by side, slot after slot, as their columns lie: `noticed` is 1 for each of which `judge` may find
- * something. Nearly always that is nobody, and no day need be put together. `sanctionedLoadsW` as in `judge`, by meter.
+ * something. Nearly always that is hardly anybody, and no day need be put together. `sanctionedLoadsW` as in `judge`, by meter.
+ *
+ * A run long enough to be stuck has the same value in all of the every `apart`-th slots it covers, and those are at least `times`.
  */
 export function watcher(sanctionedLoadsW: Float64Array, intervalMinutes: number, limits: VeeLimits) {
   const perHour = 60 / intervalMinutes;
   const stuckFrom = limits.stuckHours * perHour;
-  const highFrom = sanctionedLoadsW.map((watts) => highFromW(watts, limits));
-  const meters = highFrom.length;
+  const apart = Math.max(1, Math.floor(stuckFrom / LOOKS));
+  const times = Math.floor(Math.ceil(stuckFrom) / apart);
+  // Rounded down, and one less for what a quotient was rounded up: to notice too many costs little, too few is wrong.
+  const highFromWh = Int32Array.from(sanctionedLoadsW, (watts) => Math.floor(highFromW(watts, limits) / perHour) - 1);
+  const meters = highFromWh.length;
   const noticed = new Uint8Array(meters);
   const length = new Int32Array(meters);
   const before = new Int32Array(meters).fill(MISSING);
+  let slot = 0;
   const see = (wh: Int32Array): void => {
+    for (let meter = 0; meter < meters; meter++) if (wh[meter]! >= highFromWh[meter]!) noticed[meter] = 1;
+    if (slot++ % apart !== 0) return;
     for (let meter = 0; meter < meters; meter++) {
       const value = wh[meter]!;
       const same = value === before[meter] ? length[meter]! + 1 : 1;
       length[meter] = same;
       before[meter] = value;
-      const power = value * perHour;
-      if (power >= highFrom[meter]! || (same >= stuckFrom && power >= limits.stuckFloorW)) noticed[meter] = 1;
+      if (same >= times && value * perHour >= limits.stuckFloorW) noticed[meter] = 1;
     }
   };
   return { see, noticed };
 }
+
+/** So often is a run looked at before it is long enough. */
+const LOOKS = 4;
 
 /** Needs both neighbours: at the edge of what is known a rise is only a rise. */
 function isSpike(wh: Int32Array, slot: number, power: number, sanctionedLoadW: number, limits: VeeLimits): boolean {

@@ -52,7 +52,11 @@ test('a statement about many rows is planned for so many: one plan for any numbe
   const many = 'select count(*) as found from shelf where aisle = $1 and nth = any($2)';
   const wanted = Array.from({ length: 3000 }, (_, i) => String(i));
   await database.tx(async (tx) => {
-    for (const [ids, found] of [[wanted, 2000n], [['7'], 1n], [wanted, 2000n]] as const)
+    for (const [ids, found] of [
+      [wanted, 2000n],
+      [['7'], 1n],
+      [wanted, 2000n],
+    ] as const)
       for (let i = 0; i < 8; i++) expect(await tx.query(many, ['a', ids])).toEqual([{ found }]);
     const plans = await tx.query(
       'select generic_plans + custom_plans as prepared from pg_prepared_statements where statement = $1',

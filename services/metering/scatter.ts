@@ -1,90 +1,79 @@
 import { type DayColumns, MISSING } from '../domain/tile.ts';
 import type { Piece } from './blocks.ts';
 import type { CellsTold, DayToLay } from './lay.ts';
-import { lineOf } from './sheet.ts';
+import { lineOf, type SheetColumn } from './sheet.ts';
+
+type Told = Pick<DayToLay, 'told' | 'ordinalOf' | 'factorOf'>;
+type Column = Omit<SheetColumn, 'next'>;
 
 /** What a delivery told of a day. */
 export type Scattered = {
   delivered: number;
-  /** The largest value of either register, and the smallest import; as unsigned, so that none is the largest there is. */
+  /** Wh: the largest value of either register, and the smallest import. */
   most: number;
   least: number;
   exports: boolean;
 };
 
-/** One interval of some meters, as it lies in a column or a block: their cells are `stride` apart from `at` on. */
-type Run = {
-  /** 0 = nothing was told; null = where there is no value. */
-  readonly nth: Uint32Array | null;
-  readonly importWh: Int32Array;
-  readonly exportWh: Int32Array | null;
-  readonly quality: Uint8Array | null;
-  readonly at: number;
-  readonly stride: number;
-  readonly count: number;
-  /** By meter of the run: its ordinal, −1 = of another tile; and its factor, null = all 1. */
-  readonly ordinals: Int32Array;
-  readonly factors: Int32Array | null;
-};
-
 const VALID = 1;
 const REJECTED = 5;
-/** Meters of a block whose values stay in the processor's nearest cache while they are turned into columns. */
-const ABREAST = 64;
 
 /** Cells of a day as they were told, into those of its empty tile. */
-export function scatter(day: Pick<DayToLay, 'told' | 'ordinalOf' | 'factorOf' | 'name'>, into: DayColumns): Scattered {
-  const { told, ordinalOf, factorOf } = day;
-  const seen: Scattered = { delivered: 0, most: 0, least: 2 ** 32 - 1, exports: false };
-  const multiplied = factorOf.some((factor, meter) => factor !== 1 && ordinalOf[meter]! >= 0);
-  if ('pieces' in told) {
-    for (const piece of told.pieces) scatterPiece(piece, ordinalOf, multiplied ? factorOf : null, into, seen);
-    return seen;
-  }
-  const factors = multiplied ? factorOf : null;
-  for (const { slot, column } of told.columns) {
-    const count = Math.min(column.nth.length, ordinalOf.length);
-    put({ ...column, at: 0, stride: 1, count, ordinals: ordinalOf, factors }, slot * into.meters, into, seen);
-  }
+export function scatter({ told, ordinalOf, factorOf }: Told, into: DayColumns): Scattered {
+  const seen: Scattered = { delivered: 0, most: 0, least: 2 ** 31 - 1, exports: false };
+  const factors = factorOf.some((factor, meter) => factor !== 1 && ordinalOf[meter]! >= 0) ? factorOf : null;
+  if ('pieces' in told) for (const piece of told.pieces) putPiece(piece, ordinalOf, factors, into, seen);
+  else for (const { slot, column } of told.columns) putColumn(column, slot * into.meters, ordinalOf, factors, into, seen);
   return seen;
 }
 
-function scatterPiece(
+function putPiece(
   { block, from, slot, count }: Piece,
   ordinalOf: Int32Array,
-  factorOf: Int32Array | null,
+  factors: Int32Array | null,
   into: DayColumns,
   seen: Scattered,
 ): void {
   const { slots, meters, importWh, exportWh } = block;
   const quality = block.quality?.some((said) => said > VALID) ? block.quality : null;
-  for (let first = 0; first < meters.length; first += ABREAST) {
-    const some = meters.subarray(first, first + ABREAST);
-    const ordinals = some.map((meter) => ordinalOf[meter]!);
-    const factors = factorOf && some.map((meter) => factorOf[meter]!);
-    const run = { nth: null, importWh, exportWh, quality, stride: slots, count: some.length, ordinals, factors };
-    for (let nth = 0; nth < count; nth++) put({ ...run, at: first * slots + from + nth }, (slot + nth) * into.meters, into, seen);
+  const isPlain = exportWh === null && quality === null && factors === null;
+  for (let i = 0; i < meters.length; i++) {
+    const meter = meters[i]!;
+    const ordinal = ordinalOf[meter]!;
+    if (ordinal < 0) continue;
+    const first = i * slots + from;
+    let cell = slot * into.meters + ordinal;
+    if (isPlain) {
+      putRow(importWh, first, first + count, cell, into, seen);
+      continue;
+    }
+    const factor = factors === null ? 1 : factors[meter]!;
+    for (let at = first; at < first + count; at++, cell += into.meters) {
+      const said = quality === null ? VALID : quality[at]! || VALID;
+      const exported = exportWh === null ? MISSING : exportWh[at]!;
+      if (importWh[at] === MISSING && exported === MISSING && said !== REJECTED) continue;
+      put(cell, importWh[at]!, exported, said, factor, into, seen);
+    }
   }
 }
 
-function put(run: Run, first: number, into: DayColumns, seen: Scattered): void {
-  if (run.exportWh !== null || run.quality !== null || run.factors !== null) putAny(run, first, into, seen);
-  else if (run.nth === null) putValues(run, first, into, seen);
-  else putCells(run, run.nth, first, into, seen);
-}
-
-/** Imports that are all VALID, as nearly all are. */
-function putValues({ importWh, at: from, stride, count, ordinals }: Run, first: number, into: DayColumns, seen: Scattered): void {
-  const { importWh: wh, quality } = into;
+/** Imports of one meter that are all VALID, as nearly all are. */
+function putRow(
+  from: Int32Array,
+  first: number,
+  end: number,
+  cell: number,
+  { meters, importWh, quality }: DayColumns,
+  seen: Scattered,
+): void {
   let { delivered, most, least } = seen;
-  for (let i = 0, at = from; i < count; i++, at += stride) {
-    const ordinal = ordinals[i]!;
-    const value = importWh[at]!;
-    if (ordinal < 0 || value === MISSING) continue;
-    wh[first + ordinal] = value;
-    quality[first + ordinal] = VALID;
-    if (value > most) most = value;
-    if (value < least) least = value;
+  for (let at = first; at < end; at++, cell += meters) {
+    const wh = from[at]!;
+    if (wh === MISSING) continue;
+    importWh[cell] = wh;
+    quality[cell] = VALID;
+    if (wh > most) most = wh;
+    if (wh < least) least = wh;
     delivered++;
   }
   seen.delivered = delivered;
@@ -92,17 +81,48 @@ function putValues({ importWh, at: from, stride, count, ordinals }: Run, first: 
   seen.least = least;
 }
 
-function putCells({ importWh, count, ordinals }: Run, nth: Uint32Array, first: number, into: DayColumns, seen: Scattered): void {
-  const { importWh: wh, quality } = into;
+function putColumn(
+  column: Column,
+  first: number,
+  ordinalOf: Int32Array,
+  factors: Int32Array | null,
+  into: DayColumns,
+  seen: Scattered,
+): void {
+  const { nth, importWh, exportWh, quality } = column;
+  const width = Math.min(nth.length, ordinalOf.length);
+  if (exportWh === null && quality === null && factors === null) {
+    putCells(column, first, ordinalOf, width, into, seen);
+    return;
+  }
+  for (let meter = 0; meter < width; meter++) {
+    const ordinal = ordinalOf[meter]!;
+    if (ordinal < 0 || nth[meter] === 0) continue;
+    const exported = exportWh === null ? MISSING : exportWh[meter]!;
+    const said = quality === null ? VALID : quality[meter]!;
+    put(first + ordinal, importWh[meter]!, exported, said, factors === null ? 1 : factors[meter]!, into, seen);
+  }
+}
+
+/** As `putRow`, of one interval. */
+function putCells(
+  { nth, importWh: from }: Column,
+  first: number,
+  ordinalOf: Int32Array,
+  width: number,
+  into: DayColumns,
+  seen: Scattered,
+): void {
+  const { importWh, quality } = into;
   let { delivered, most, least } = seen;
-  for (let i = 0; i < count; i++) {
-    const ordinal = ordinals[i]!;
-    if (ordinal < 0 || nth[i] === 0) continue;
-    const value = importWh[i]!;
-    wh[first + ordinal] = value;
+  for (let meter = 0; meter < width; meter++) {
+    const ordinal = ordinalOf[meter]!;
+    if (ordinal < 0 || nth[meter] === 0) continue;
+    const wh = from[meter]!;
+    importWh[first + ordinal] = wh;
     quality[first + ordinal] = VALID;
-    if (value > most) most = value;
-    if (value >>> 0 < least) least = value >>> 0;
+    if (wh > most) most = wh;
+    if (wh < least && wh !== MISSING) least = wh;
     delivered++;
   }
   seen.delivered = delivered;
@@ -110,24 +130,25 @@ function putCells({ importWh, count, ordinals }: Run, nth: Uint32Array, first: n
   seen.least = least;
 }
 
-function putAny(run: Run, first: number, into: DayColumns, seen: Scattered): void {
-  const { nth, importWh, exportWh, quality, at: from, stride, count, ordinals, factors } = run;
-  for (let i = 0, at = from; i < count; i++, at += stride) {
-    const ordinal = ordinals[i]!;
-    if (ordinal < 0 || nth?.[at] === 0) continue;
-    const said = quality === null ? VALID : quality[at]! || VALID;
-    const factor = factors === null ? 1 : factors[i]!;
-    const imported = said === REJECTED ? MISSING : times(importWh[at]!, factor);
-    const exported = exportWh === null || said === REJECTED ? MISSING : times(exportWh[at]!, factor);
-    if (nth === null && imported === MISSING && exported === MISSING && said !== REJECTED) continue;
-    into.importWh[first + ordinal] = imported;
-    into.exportWh[first + ordinal] = exported;
-    into.quality[first + ordinal] = said;
-    seen.delivered++;
-    seen.most = Math.max(seen.most, imported, exported);
-    seen.least = Math.min(seen.least, imported >>> 0);
-    seen.exports ||= exported !== MISSING;
-  }
+function put(
+  cell: number,
+  importWh: number,
+  exportWh: number,
+  quality: number,
+  factor: number,
+  into: DayColumns,
+  seen: Scattered,
+): void {
+  const isWithdrawn = quality === REJECTED;
+  const imported = isWithdrawn ? MISSING : times(importWh, factor);
+  const exported = isWithdrawn ? MISSING : times(exportWh, factor);
+  into.importWh[cell] = imported;
+  into.exportWh[cell] = exported;
+  into.quality[cell] = quality;
+  seen.delivered++;
+  seen.most = Math.max(seen.most, imported, exported);
+  if (imported !== MISSING) seen.least = Math.min(seen.least, imported);
+  seen.exports ||= exported !== MISSING;
 }
 
 /** `spread` has seen that it fits. */

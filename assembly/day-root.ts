@@ -1,164 +1,176 @@
 /*
  * The evidence of one day of one shard: the digest of every meter-day, and the Merkle root over them. What the bytes of a meter-day are is
  * said in services/domain/meter-day.ts: a head, then a line `<import Wh>,<export Wh>,<quality>` per slot, missing values empty. They are
- * written here straight from the columns, sixteen meters abreast, for so many values fill a cache line; then hashed four abreast.
+ * written here straight from the columns, a meter at a time; sixteen after one another, for so many values share a cache line, and those
+ * then are hashed four abreast.
  */
 import { MISSING } from './columns';
 import { blocksOf, hashPadded, pad, treeRoot } from './sha256';
 import { beginLanes, compressLanes, digestLane } from './sha256-lanes';
 
-const ABREAST: i32 = 16;
-/** By lane: where its text ends; whether any quality was seen; of those with a reading, the text and its blocks, in order. */
-const CURSOR = memory.data(64, 16);
-const SEEN = memory.data(64, 16);
+const TOGETHER: i32 = 16;
+/** Of each text that waits to be hashed, where it lies and its blocks. */
 const TEXT = memory.data(64, 16);
 const BLOCKS = memory.data(64, 16);
-/** Of each number below 1000 its digits, then how many they are: made at the first call. */
-const DIGITS = memory.data(4000, 16);
+/** Of each number below 1000, its line where it is a VALID import and nothing is exported; in the last byte how long it is. Made at the first call. */
+const LINES = memory.data(8000, 16);
 
 /** Bytes a line can have: two signs, two numbers of ten digits, a quality of three, two commas and the line's end. */
 export const LINE_BYTES_MOST: i32 = 28;
+const LINE_END: u8 = 0x0a;
+const COMMA: u8 = 0x2c;
+const MINUS: u8 = 0x2d;
+const ZERO: u8 = 0x30;
+const VALID: u32 = 1;
 /** ",,1" and ",,0" with their line end: no export and VALID; nothing at all. */
-const VALID_LINE: u32 = 0x0a312c2c;
+const VALID_REST: u32 = 0x0a312c2c;
 const EMPTY_LINE: u32 = 0x0a302c2c;
+const REST_BYTES: usize = 4;
 
 /**
  * in   importWh  i32 [slots][meters]  Wh; -2^31 = missing
- *      exportWh  i32 [slots][meters]  likewise; 0 = no meter has any
+ *      exportWh  i32 [slots][meters]  likewise
  *      quality   u8  [slots][meters]
- *      heads     u8                   a meter's head, then a zero byte, for each; only the zero byte = there is no such meter
- *      texts     u8  [16][room]       scratch; room = a multiple of 64 that holds the longest head, its lines and a block more
+ *      names     u8                   the head's first line, the four below the meter's id, then each meter's id and a line end; only a zero
+ *                                     byte = there is no such meter
+ *      texts     u8                   scratch for sixteen texts, each with the longest head, a full line per slot and a block more
  * out  leaves    u8  [meters][32]     digests of the meter-days that have a reading, in order
  *
  * Answers how many those are.
  */
-export function dayDigests(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, heads: usize, texts: usize, room: i32,
+export function dayDigests(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, names: usize, texts: usize,
   leaves: usize): i32 {
-  if (load<u32>(DIGITS) == 0) fillDigits();
-  let head = heads;
+  if (load<u64>(LINES) == 0) fillLines();
+  const below = after(names, 1);
+  let name = after(below, 4);
+  let text = texts;
+  let waiting = 0;
   let count = 0;
-  for (let first = 0; first < meters; first += ABREAST) {
-    const lanes = min(ABREAST, meters - first);
-    for (let lane = 0; lane < lanes; lane++) head = begin(lane, head, texts + <usize>lane * room);
-    for (let slot = 0; slot < slots; slot++) {
-      const cell = <usize>slot * meters + first;
-      if (exportWh == 0) importLines(importWh + (cell << 2), quality + cell, lanes);
-      else bothLines(importWh + (cell << 2), exportWh + (cell << 2), quality + cell, lanes);
+  for (let meter = 0; meter < meters; meter++) {
+    if (load<u8>(name) == 0) name++;
+    else {
+      const id = name;
+      name = after(id, 1);
+      const head = copied(below, copied(id, copied(names, text, 1), 1), 4);
+      const end = slotLines(importWh, exportWh, quality, meter, meters, slots * meters, head);
+      if (end != 0) text = waits(waiting++, text, end);
     }
-    count += digests(lanes, texts, room, leaves + (<usize>count << 5));
+    if (waiting == TOGETHER || meter == meters - 1) {
+      digests(waiting, leaves + (<usize>count << 5));
+      count += waiting;
+      waiting = 0;
+      text = texts;
+    }
   }
   return count;
 }
 
 /** As `dayDigests`; the root over them lies where the first of them lay. */
-export function dayRoot(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, heads: usize, texts: usize, room: i32,
+export function dayRoot(importWh: usize, exportWh: usize, quality: usize, slots: i32, meters: i32, names: usize, texts: usize,
   leaves: usize): i32 {
-  const count = dayDigests(importWh, exportWh, quality, slots, meters, heads, texts, room, leaves);
+  const count = dayDigests(importWh, exportWh, quality, slots, meters, names, texts, leaves);
   treeRoot(leaves, count);
   return count;
 }
 
-/** Lays a meter's head; answers where the next one starts. */
-function begin(lane: i32, head: usize, text: usize): usize {
-  let at = text;
-  let byte = load<u8>(head++);
-  for (; byte != 0; byte = load<u8>(head++)) store<u8>(at++, byte);
-  store<usize>(CURSOR + (<usize>lane << 2), at);
-  store<u32>(SEEN + (<usize>lane << 2), 0);
-  return head;
+/** Where so many lines end. */
+function after(at: usize, lines: i32): usize {
+  while (lines > 0) if (load<u8>(at++) == LINE_END) lines--;
+  return at;
 }
 
-/** One slot of some meters side by side. */
-function importLines(importWh: usize, quality: usize, lanes: i32): void {
-  for (let lane: usize = 0; lane < <usize>lanes; lane++) {
-    const cursor = CURSOR + (lane << 2);
-    let at = load<usize>(cursor);
-    const said = load<u8>(quality + lane);
-    const wh = load<i32>(importWh + (lane << 2));
-    store<u32>(SEEN + (lane << 2), load<u32>(SEEN + (lane << 2)) | said);
-    if (wh != MISSING) at = integer(at, wh);
-    if (wh == MISSING || said == 1) {
-      store<u32>(at, wh == MISSING ? EMPTY_LINE : VALID_LINE);
-      store<usize>(cursor, at + 4);
-    } else store<usize>(cursor, ended(at, MISSING, said));
+/** Copies so many lines; answers where the copy ends. */
+function copied(from: usize, to: usize, lines: i32): usize {
+  while (lines > 0) {
+    const byte = load<u8>(from++);
+    store<u8>(to++, byte);
+    if (byte == LINE_END) lines--;
   }
+  return to;
 }
 
-function bothLines(importWh: usize, exportWh: usize, quality: usize, lanes: i32): void {
-  for (let lane: usize = 0; lane < <usize>lanes; lane++) {
-    const cursor = CURSOR + (lane << 2);
-    let at = load<usize>(cursor);
-    const said = load<u8>(quality + lane);
-    const wh = load<i32>(importWh + (lane << 2));
-    const exported = load<i32>(exportWh + (lane << 2));
-    store<u32>(SEEN + (lane << 2), load<u32>(SEEN + (lane << 2)) | said);
-    if (wh != MISSING) at = integer(at, wh);
-    store<usize>(cursor, ended(at, exported, wh == MISSING && exported == MISSING ? 0 : said));
+/** Writes the slots of a meter; answers where they end, or 0 = no slot has a quality, so there is no reading. */
+function slotLines(importWh: usize, exportWh: usize, quality: usize, meter: i32, meters: i32, cells: i32, head: usize): usize {
+  let at = head;
+  let seen: u32 = 0;
+  for (let cell: usize = meter; cell < <usize>cells; cell += meters) {
+    const imported = load<i32>(importWh + (cell << 2));
+    const exported = load<i32>(exportWh + (cell << 2));
+    const said: u32 = load<u8>(quality + cell);
+    seen |= said;
+    if (exported == MISSING && imported >= 0 && said == VALID) at = natural(at, imported) + REST_BYTES;
+    else if (exported == MISSING && imported == MISSING) {
+      store<u32>(at, EMPTY_LINE);
+      at += REST_BYTES;
+    } else at = line(at, imported, exported, said);
   }
+  return seen == 0 ? 0 : at;
 }
 
-/** The rest of a line, from its first comma. */
-function ended(at: usize, exportWh: i32, quality: u32): usize {
-  store<u8>(at++, 0x2c);
-  if (exportWh != MISSING) at = integer(at, exportWh);
-  store<u8>(at++, 0x2c);
-  at = natural(at, quality);
-  store<u8>(at, 0x0a);
+function line(at: usize, imported: i32, exported: i32, said: u32): usize {
+  if (imported != MISSING) at = integer(at, imported);
+  store<u8>(at++, COMMA);
+  if (exported != MISSING) at = integer(at, exported);
+  store<u8>(at++, COMMA);
+  at = natural(at, said);
+  store<u8>(at, LINE_END);
   return at + 1;
 }
 
 function integer(at: usize, value: i32): usize {
   if (value >= 0) return natural(at, value);
-  store<u8>(at, 0x2d);
+  store<u8>(at, MINUS);
   return natural(at + 1, -value);
 }
 
-/** May write up to three bytes beyond what it answers as the end. */
+/** Its digits; behind what it answers as their end stands the rest of a VALID line, and up to eight bytes from there are written over. */
+@inline
 function natural(at: usize, value: u32): usize {
-  if (value >= 1000) {
-    const thousands = value / 1000;
-    at = natural(at, thousands);
-    const rest = value - thousands * 1000;
-    const hundreds = rest / 100;
-    const tens = rest / 10;
-    store<u8>(at, 0x30 + hundreds);
-    store<u8>(at, 0x30 + tens - hundreds * 10, 1);
-    store<u8>(at, 0x30 + rest - tens * 10, 2);
-    return at + 3;
-  }
-  const digits = load<u32>(DIGITS + (<usize>value << 2));
-  store<u32>(at, digits);
-  return at + (digits >> 24);
+  return value < 1000 ? small(at, value) : large(at, value);
 }
 
-function fillDigits(): void {
+@inline
+function small(at: usize, value: u32): usize {
+  const whole = load<u64>(LINES + (<usize>value << 3));
+  store<u64>(at, whole);
+  return at + <usize>(whole >> 56) - REST_BYTES;
+}
+
+function large(at: usize, value: u32): usize {
+  const thousands = value / 1000;
+  at = thousands < 1000 ? small(at, thousands) : large(at, thousands);
+  // Three digits more: zeros move what the rest has as its line up to where seven bytes end.
+  const whole = load<u64>(LINES + (<usize>(value - thousands * 1000) << 3));
+  const shift = 56 - (whole >> 56 << 3);
+  store<u64>(at, (whole << shift) | (0x3030 & ((<u64>1 << shift) - 1)));
+  return at + 3;
+}
+
+function fillLines(): void {
   for (let value: u32 = 0; value < 1000; value++) {
-    const hundreds = 0x30 + value / 100;
-    const tens = 0x30 + (value / 10) % 10;
-    const ones = 0x30 + value % 10;
-    const digits = value < 10 ? ones | 0x1000000 : value < 100 ? tens | (ones << 8) | 0x2000000 : hundreds | (tens << 8) | (ones << 16) | 0x3000000;
-    store<u32>(DIGITS + (<usize>value << 2), digits);
+    let whole: u64 = VALID_REST;
+    let bytes: u64 = REST_BYTES;
+    for (let rest = value; rest > 0 || bytes == REST_BYTES; rest /= 10, bytes++) whole = (whole << 8) | (ZERO + rest % 10);
+    store<u64>(LINES + (<usize>value << 3), whole | (bytes << 56));
   }
 }
 
-/** Of the meters abreast that are there and have a reading, into `leaves`. Answers how many. */
-function digests(lanes: i32, texts: usize, room: i32, leaves: usize): i32 {
-  let count = 0;
-  for (let lane = 0; lane < lanes; lane++) {
-    const text = texts + <usize>lane * room;
-    // A head begins with a letter, a line never does.
-    if (load<u32>(SEEN + (<usize>lane << 2)) == 0 || load<u8>(text) < 0x41) continue;
-    const bytes = <i32>(load<usize>(CURSOR + (<usize>lane << 2)) - text);
-    pad(text, bytes);
-    store<usize>(TEXT + (<usize>count << 2), text);
-    store<i32>(BLOCKS + (<usize>count << 2), blocksOf(bytes));
-    count++;
-  }
+/** Pads a text and notes it; answers where the next one has its place. */
+function waits(nth: i32, text: usize, end: usize): usize {
+  const bytes = <i32>(end - text);
+  const blocks = blocksOf(bytes);
+  pad(text, bytes);
+  store<usize>(TEXT + (<usize>nth << 2), text);
+  store<i32>(BLOCKS + (<usize>nth << 2), blocks);
+  return text + (<usize>blocks << 6);
+}
+
+/** Of the texts that wait, into `leaves`. */
+function digests(count: i32, leaves: usize): void {
   let i = 0;
   if (ASC_FEATURE_SIMD) for (; i + 4 <= count; i += 4) four(<usize>i << 2, leaves + (<usize>i << 5));
   for (; i < count; i++)
     hashPadded(load<usize>(TEXT + (<usize>i << 2)), load<i32>(BLOCKS + (<usize>i << 2)), leaves + (<usize>i << 5));
-  return count;
 }
 
 /** Four texts, each as long as it is: a lane that is done goes on for nothing. */

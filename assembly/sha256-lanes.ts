@@ -29,13 +29,17 @@ export function digestLane(lane: i32, out: usize): void {
 /** One block of each of four messages into the state. */
 export function compressLanes(first: usize, second: usize, third: usize, fourth: usize): void {
   for (let t: usize = 0; t < 64; t += 16) lay(t << 2, first + t, second + t, third + t, fourth + t);
+  // Each word waits for the one two before it, which therefore stays at hand: by way of memory it would come later.
+  let late = v128.load(SCHEDULE, 224);
+  let last = v128.load(SCHEDULE, 240);
   for (let t: usize = 256; t < 1024; t += 16) {
     const early = v128.load(SCHEDULE + t - 240);
-    const late = v128.load(SCHEDULE + t - 32);
     const s0 = v128.xor(v128.xor(rotated(early, 7), rotated(early, 18)), i32x4.shr_u(early, 3));
     const s1 = v128.xor(v128.xor(rotated(late, 17), rotated(late, 19)), i32x4.shr_u(late, 10));
     const before = i32x4.add(v128.load(SCHEDULE + t - 256), v128.load(SCHEDULE + t - 112));
-    v128.store(SCHEDULE + t, i32x4.add(before, i32x4.add(s0, s1)));
+    late = last;
+    last = i32x4.add(i32x4.add(before, s0), s1);
+    v128.store(SCHEDULE + t, last);
   }
   let a = v128.load(STATE);
   let b = v128.load(STATE, 16);

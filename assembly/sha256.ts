@@ -58,10 +58,11 @@ export function blocksOf(bytes: i32): i32 {
 
 /** Lays what follows a message of `bytes` bytes up to the end of its last block. */
 export function pad(message: usize, bytes: i32): void {
-  const end = <usize>blocksOf(bytes) << 6;
-  memory.fill(message + bytes, 0, end - bytes);
-  store<u8>(message + bytes, 0x80);
-  store<u32>(message + end - 4, bswap<u32>(bytes << 3));
+  const end = message + (<usize>blocksOf(bytes) << 6);
+  // Eight at a time back from the end; fewer than eight remain, which lie behind the one bit in its word.
+  for (let at = end - 8; at > message + bytes; at -= 8) store<u64>(at, 0);
+  store<u64>(message + bytes, 0x80);
+  store<u64>(end - 8, bswap<u64>(<u64>bytes << 3));
 }
 
 /** The 32 bytes of one padded message. */

@@ -1,12 +1,15 @@
 import { MISSING } from './tile.ts';
 import type { CivilDay } from './zone.ts';
 
-/** The atom of evidence: one meter, one civil day. A missing slot is null (or MISSING), never 0. */
-export type MeterDayReadings = {
+type DayNames = {
   readonly meterId: string;
   readonly day: CivilDay;
   readonly zone: string;
   readonly intervalMinutes: number;
+};
+
+/** The atom of evidence: one meter, one civil day. A missing slot is null (or MISSING), never 0. */
+export type MeterDayReadings = DayNames & {
   /** Wh per slot from local midnight. */
   readonly importWh: ArrayLike<number | null>;
   /** Null where the meter delivered no export register; a day without any export value is the same. */
@@ -37,7 +40,8 @@ export function writeMeterDay(readings: MeterDayReadings): Uint8Array {
     throw new RangeError(
       `meter-day of ${slots} import slots with ${exportWh?.length ?? 0} export and ${quality.length} qualities`,
     );
-  const head = meterDayHead(readings, slots);
+  const { above, below } = meterDayHead(readings, slots);
+  const head = above + nameLine(readings.meterId) + below;
   // Two numbers of up to 16 digits and a sign, two commas, a quality and a line end; a character of a name is up to three bytes.
   const most = 3 * head.length + slots * 40;
   if (scratch.length < most) scratch = new Uint8Array(2 * most);
@@ -48,17 +52,20 @@ export function writeMeterDay(readings: MeterDayReadings): Uint8Array {
   return bytes.subarray(0, writeSlots(bytes, at, readings));
 }
 
-/** What stands above the slots. Throws RangeError on a control character. */
-export function meterDayHead(names: Omit<MeterDayReadings, 'importWh' | 'exportWh' | 'quality'>, slots: number): string {
-  const { meterId, day, zone, intervalMinutes } = names;
-  if (CONTROL.test(meterId)) throw new RangeError('a control character in the names of a meter-day');
-  const tail = `\n${day}\n${zone}\n${intervalMinutes}\n${slots}\n`;
-  if (tail !== checkedTail) {
-    if ([day, zone, String(intervalMinutes)].some((name) => CONTROL.test(name)))
-      throw new RangeError('a control character in the names of a meter-day');
-    checkedTail = tail;
+/** The lines above the slots: one before the line of the meter's id, four behind it. Throws RangeError on a control character. */
+export function meterDayHead({ day, zone, intervalMinutes }: Omit<DayNames, 'meterId'>, slots: number) {
+  const below = `${day}\n${zone}\n${intervalMinutes}\n${slots}\n`;
+  if (below !== checkedBelow) {
+    for (const name of [day, zone, String(intervalMinutes)]) nameLine(name);
+    checkedBelow = below;
   }
-  return MARK + meterId + tail;
+  return { above: 'lachak meter-day 1\n', below };
+}
+
+/** A name as the line it stands in. Throws RangeError on a control character. */
+export function nameLine(name: string): string {
+  if (CONTROL.test(name)) throw new RangeError('a control character in the names of a meter-day');
+  return `${name}\n`;
 }
 
 function writeSlots(bytes: Uint8Array, from: number, { importWh, exportWh, quality }: MeterDayReadings): number {
@@ -98,10 +105,9 @@ function writeColumns(
   return at;
 }
 
-const MARK = 'lachak meter-day 1\n';
 const CONTROL = /\p{Cc}/u;
 /** Names of the last day that had no control character: meters come by the thousand of one day. */
-let checkedTail = '';
+let checkedBelow = '';
 const encoder = new TextEncoder();
 let scratch = new Uint8Array(0);
 const COMMA = 44;

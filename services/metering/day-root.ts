@@ -1,7 +1,6 @@
-import { meterDayHead } from '../domain/meter-day.ts';
+import { meterDayHead, nameLine } from '../domain/meter-day.ts';
 import type { DayColumns } from '../domain/tile.ts';
 import type { CivilDay } from '../domain/zone.ts';
-import { says } from './validate.ts';
 
 /**
  * RFC 6962 root over the digests (32 bytes each) of all meter-days with a reading, in ordinal order; `meterIds` by ordinal, undefined = there
@@ -25,8 +24,8 @@ export type RootCore = {
   dayRoot(...addressesAndShape: number[]): number;
 };
 
-/** Meters whose texts lie side by side in the core. */
-const ABREAST = 16;
+/** Meters whose texts lie in the core together. */
+const TOGETHER = 16;
 
 export function dayRoots(core: RootCore): DayRoot {
   const hash = hashing(core, core.dayRoot);
@@ -60,33 +59,32 @@ function anyQuality({ slots, meters, quality }: DayColumns): Uint8Array {
 /** Lays a day into the core and hashes it there. What is answered holds until the next call. */
 function hashing(core: RootCore, hash: RootCore['dayRoot']) {
   const encoder = new TextEncoder();
-  return (...[{ day, zone, intervalMinutes }, columns, meterIds]: Parameters<DayRoot>): { leaves: Uint8Array } => {
+  return (...[day, columns, meterIds]: Parameters<DayRoot>): { leaves: Uint8Array } => {
     const { slots, meters } = columns;
-    const heads: string[] = [];
+    const { above, below } = meterDayHead(day, slots);
+    let names = above + below;
     let longest = 0;
     for (let ordinal = 0; ordinal < meters; ordinal++) {
       const meterId = meterIds[ordinal];
-      const head = meterId === undefined ? '' : meterDayHead({ meterId, day, zone, intervalMinutes }, slots);
-      if (head.length > longest) longest = head.length;
-      heads.push(head, '\0');
+      names += meterId === undefined ? '\0' : nameLine(meterId);
+      if (meterId !== undefined && meterId.length > longest) longest = meterId.length;
     }
-    const exports = says(columns.exportWh);
-    const names = encoder.encode(heads.join(''));
+    const encoded = encoder.encode(names);
     // A character of a name is up to three bytes; behind a text comes the padding of its last block.
-    const room = (Math.ceil((3 * longest + slots * core.LINE_BYTES_MOST.value) / 64) + 1) * 64;
+    const longestText = 3 * (above.length + longest + 1 + below.length) + slots * core.LINE_BYTES_MOST.value;
     const { at, memory } = placed(core, {
       importWh: columns.importWh.byteLength,
-      exportWh: exports ? columns.exportWh.byteLength : 0,
+      exportWh: columns.exportWh.byteLength,
       quality: columns.quality.length,
-      heads: names.length,
-      texts: ABREAST * room,
+      names: encoded.length,
+      texts: TOGETHER * (Math.ceil(longestText / 64) + 1) * 64,
       leaves: 32 * Math.max(1, meters),
     });
     new Int32Array(memory, at.importWh, columns.importWh.length).set(columns.importWh);
-    if (exports) new Int32Array(memory, at.exportWh, columns.exportWh.length).set(columns.exportWh);
+    new Int32Array(memory, at.exportWh, columns.exportWh.length).set(columns.exportWh);
     new Uint8Array(memory, at.quality, columns.quality.length).set(columns.quality);
-    new Uint8Array(memory, at.heads, names.length).set(names);
-    hash(at.importWh, exports ? at.exportWh : 0, at.quality, slots, meters, at.heads, at.texts, room, at.leaves);
+    new Uint8Array(memory, at.names, encoded.length).set(encoded);
+    hash(at.importWh, at.exportWh, at.quality, slots, meters, at.names, at.texts, at.leaves);
     return { leaves: new Uint8Array(memory, at.leaves, 32 * Math.max(1, meters)) };
   };
 }

@@ -17,12 +17,12 @@ export function evidenceBytes(hashes: HashKernel, dayRoot: DayRoot, seed: number
   const leaves = hashes.leaves(bytes(count * length), length, bytes(32 * count));
   const [slots, meters] = [1 + next(30), 1 + next(40)];
   const exporting = next(2) === 1;
-  const wh = (): number => (next(9) === 0 ? MISSING : next(3) === 0 ? next(2 ** 31) : next(1200));
+  const wh = (): number => (next(9) === 0 ? MISSING : next(3) === 0 ? next(2 ** 32) - 2 ** 31 : next(1200));
   const columns = {
     ...{ slots, meters },
     importWh: Int32Array.from({ length: slots * meters }, wh),
     exportWh: Int32Array.from({ length: slots * meters }, () => (exporting ? wh() : MISSING)),
-    quality: Uint8Array.from({ length: slots * meters }, () => (next(9) === 0 ? next(6) : 1)),
+    quality: Uint8Array.from({ length: slots * meters }, () => (next(9) === 0 ? next(256) : 1)),
   };
   const ids = Array.from({ length: meters }, (_, i) => (next(9) === 0 ? undefined : `m-${i}`));
   const root = dayRoot({ day: '2026-05-09', zone: 'Asia/Kolkata', intervalMinutes: 15 }, columns, ids);

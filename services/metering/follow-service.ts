@@ -6,6 +6,7 @@ import { grouped } from '../domain/grouped.ts';
 import { deviceRegister } from '../domain/source.ts';
 import type { Deps } from '../host/room.ts';
 import { keepConsent, keepEnrolled, withdrawConsent } from './consents-store.ts';
+import { markPlaces } from './known-store.ts';
 import { keepRecords } from './places-store.ts';
 
 /**
@@ -26,6 +27,7 @@ export function follow({ facts }: Deps, stir: () => void): void {
           ['discom', `${table}_id`, 'from_ms'],
           rows.map(({ row }) => row),
         );
+      if (kept.size > 0) await markPlaces(tx, discom);
       if (records.some(({ record }) => record.case === 'meter' && deviceRegister(record.value.source) !== null))
         tx.afterCommit(stir);
     },

@@ -11,13 +11,12 @@ import { appendColumns, type Grids, valuesIn } from './columns.ts';
 import type { Crew } from './crew-service.ts';
 import { absorb, type Findings, noFindings } from './findings.ts';
 import { readProfiles } from './ies-reader.ts';
-import { hashing, ingest, type Report } from './ingest-service.ts';
+import { hashing, type Intake, ingest, type Report } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
 import { bytesOf, command, knownAtOf, opened, packed, reportMessage, sourceOf } from './messages-service.ts';
 import { readParquet } from './parquet-store.ts';
 import { metersNamed } from './places-store.ts';
 import { type ReadRows, readingsReader } from './reader.ts';
-import type { ReadingStore } from './reading-store.ts';
 import { noRows, type Rows } from './rows.ts';
 import { noSheet, type Sheet } from './sheet.ts';
 import { peek, plainBytes } from './unpack-service.ts';
@@ -33,8 +32,7 @@ const DAY = 86_400_000;
 
 export function importHandlers(
   deps: Deps,
-  readings: ReadingStore,
-  crew: Crew,
+  intake: Intake,
   tally: Tally,
 ): Pick<Handlers<typeof Metering>, 'importReadings' | 'putReadings'> {
   const { clock } = deps;
@@ -51,11 +49,11 @@ export function importHandlers(
           yield chunk;
         }
       })();
-      const { rows, sheet = null, lines, empty, grids } = await readFile(deps.folder, crew, bytes, findings);
+      const { rows, sheet = null, lines, empty, grids } = await readFile(deps.folder, intake.crew, bytes, findings);
       if (grids) await knownByPart(deps, caller.discom, rows, grids);
       // The content is the file itself: `now` for rows without known_at must not make a repeated file another one.
       const content = `${hash.hex()} ${head.knownAtMs}`;
-      const { report, repeated } = await ingest(deps, readings, crew, {
+      const { report, repeated } = await ingest(deps, intake, {
         ...{ discom: caller.discom, command: command(caller, head.commandId, 'ImportReadings', content), knownAt },
         ...{ handOff: head.fileName || 'file', signer: caller.subject, source: sourceOf(caller) },
         ...{ rows, told: sheet, lines, refused: lines - empty - (sheet ?? rows).count, findings },
@@ -84,7 +82,7 @@ export function importHandlers(
         appendColumns(rows, grids, block, findings);
       }
       const refused = [...findings.counts.values()].reduce((a, b) => a + b, 0);
-      const { report, repeated } = await ingest(deps, readings, crew, {
+      const { report, repeated } = await ingest(deps, intake, {
         ...{ discom: caller.discom, command: command(caller, commandId, 'PutReadings', hash.hex()), knownAt: now },
         ...{ handOff: 'stream', signer: caller.subject, source: sourceOf(caller) },
         ...{ rows, told: blocks, check: (known) => checkGrids(known, grids), lines, refused, findings },

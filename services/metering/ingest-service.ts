@@ -10,7 +10,7 @@ import type { Crew } from './crew-service.ts';
 import { layDays } from './days-service.ts';
 import { absorb, type FindingRow, type Findings, noFindings } from './findings.ts';
 import type { KnownMeter } from './known.ts';
-import { metersNamed } from './places-store.ts';
+import type { Places } from './known-store.ts';
 import type { ReadingStore } from './reading-store.ts';
 import type { Rows } from './rows.ts';
 import type { Sheet } from './sheet.ts';
@@ -53,6 +53,9 @@ export type Delivery = {
   readonly findings: Findings;
 };
 
+/** What every delivery goes through. */
+export type Intake = { readonly readings: ReadingStore; readonly crew: Crew; readonly places: Places };
+
 /** What a delivery came to; `repeated`: it had come before, under the same command. */
 export type Taken = { readonly report: Report; readonly repeated: boolean };
 
@@ -60,12 +63,12 @@ export type Taken = { readonly report: Report; readonly repeated: boolean };
  * Validates a delivery against what is known and stores one version per touched tile: on record first, then their rows, facts and the
  * remembered outcome in one transaction. Nothing is stored when it throws; the same command gives the first report again.
  */
-export async function ingest(deps: Deps, readings: ReadingStore, crew: Crew, delivery: Delivery): Promise<Taken> {
+export async function ingest(deps: Deps, { readings, crew, places }: Intake, delivery: Delivery): Promise<Taken> {
   const { clock, database, log } = deps;
   const { discom, lines } = delivery;
   const started = performance.now();
   const now = clock.now();
-  const known = await metersNamed(database, discom, delivery.rows.meterIds);
+  const known = await (await places.known(database, discom)).named(delivery.rows.meterIds);
   delivery.check?.(known);
   const meters = delivery.rows.meterIds.map((id) => {
     const meter = known.get(id);
@@ -88,8 +91,8 @@ export async function ingest(deps: Deps, readings: ReadingStore, crew: Crew, del
         meters: 0,
         days: [],
       };
-      const places = [...sorted.days, ...sorted.groups].map(({ place }) => place);
-      const world = await surroundings(tx, discom, places, now);
+      const touched = [...sorted.days, ...sorted.groups].map(({ place }) => place);
+      const world = await surroundings(tx, await places.known(tx, discom), discom, touched, now);
       const versions = openVersions({ readings, log, discom, handOff: delivery.handOff, signer: delivery.signer, now });
       const findings = copyOf(delivery.findings);
       await layDays({ ...{ readings, crew, delivery, meters, sorted, world, versions, findings, now }, report });
@@ -102,7 +105,7 @@ export async function ingest(deps: Deps, readings: ReadingStore, crew: Crew, del
       report.findings = findings.first;
       report.counts = Object.fromEntries(findings.counts);
       report.meters = new Set(meters.filter((meter) => meter !== null).map((meter) => meter.meterId)).size;
-      report.days = [...new Set(places.map(({ day }) => day))].sort();
+      report.days = [...new Set(touched.map(({ day }) => day))].sort();
       return report;
     };
     return command === null ? work().then((outcome) => ({ outcome, repeated: false })) : once(tx, command, work);

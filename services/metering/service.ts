@@ -4,12 +4,14 @@ import { Metering } from '../../gen/lachak/v1/metering_pb.ts';
 import { bind, type Deps, type Handlers, type RoomMaker } from '../host/room.ts';
 import { compactionHandlers } from './compaction-service.ts';
 import { noteNamed } from './compaction-store.ts';
-import { type Crew, openCrew } from './crew-service.ts';
+import { openCrew } from './crew-service.ts';
 import { meterDayColumns, meterDayJson, meterDaysOf } from './evidence-service.ts';
 import { follow } from './follow-service.ts';
 import { importHandlers, sweepIncoming, type Tally } from './import-service.ts';
 import { openInflux } from './influx-store.ts';
+import type { Intake } from './ingest-service.ts';
 import { keepingHandlers } from './keeping-service.ts';
+import { openPlaces } from './known-store.ts';
 import { asOf, slotBytes, spanOf } from './messages-service.ts';
 import { exportLines, type Reading, seriesOf, typicalLoads } from './read-service.ts';
 import { recordedStore, tileStore } from './reading-store.ts';
@@ -31,14 +33,14 @@ export const room: RoomMaker = {
     const { influxUrl: url, influxPasswordFile: passwordFile } = deps.config;
     const influx = url === '' ? null : openInflux({ url, passwordFile }, deps.log);
     const readings = influx ? recordedStore(deps.folder, files, influx, deps.log) : tileStore(deps.folder, files);
-    const crew = openCrew();
-    const telemetry = followTelemetry(deps, readings, crew, tally);
+    const intake: Intake = { readings, crew: openCrew(), places: openPlaces() };
+    const telemetry = followTelemetry(deps, intake, tally);
     follow(deps, telemetry.stir);
     return {
       needs: influx ? [{ name: 'InfluxDB', ask: async () => influx.ready() }] : [],
       bindings: [
         bind(Metering, {
-          ...handlers(deps, { database: deps.database, readings }, crew, tally),
+          ...handlers(deps, { database: deps.database, readings }, intake, tally),
           ...keepingHandlers(deps, { readings, influx }),
           ...compactionHandlers(deps, readings),
         }),
@@ -51,7 +53,7 @@ export const room: RoomMaker = {
       },
       stop: async () => {
         await influx?.stop();
-        await crew.stop();
+        await intake.crew.stop();
       },
     };
   },
@@ -69,12 +71,12 @@ function openTally(metrics: Deps['metrics']): Tally {
 function handlers(
   deps: Deps,
   reading: Reading,
-  crew: Crew,
+  intake: Intake,
   tally: Tally,
 ): Omit<Handlers<typeof Metering>, 'checkReadings' | 'projectReadings' | 'compactReadings' | 'retainReadings'> {
   const { clock, database } = deps;
   return {
-    ...importHandlers(deps, reading.readings, crew, tally),
+    ...importHandlers(deps, intake, tally),
     ...supplyHandlers(deps),
     getSeries: async (request, caller) => {
       const now = clock.now();

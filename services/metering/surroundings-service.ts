@@ -4,7 +4,8 @@ import { applyTile, type DayColumns, emptyColumns, type Tile } from '../domain/t
 import type { Tx } from '../host/room.ts';
 import type { TilePlace } from './arrange.ts';
 import { type KnownMeter, stateAt } from './known.ts';
-import { areasOf, connectionsNamed, metersOfShard } from './places-store.ts';
+import type { Known, ShardPlaces } from './known-store.ts';
+import { areasOf } from './places-store.ts';
 import type { ReadingStore } from './reading-store.ts';
 import type { Rows } from './rows.ts';
 import { placeOf, supplyWithin, type TileRow, tilesOf } from './store.ts';
@@ -14,15 +15,14 @@ import type { Member } from './validate.ts';
 export type Surroundings = Awaited<ReturnType<typeof surroundings>>;
 
 /** Everything the rules look at, read once for the whole delivery. */
-export async function surroundings(tx: Tx, discom: string, places: readonly TilePlace[], now: Instant) {
+export async function surroundings(tx: Tx, known: Known, discom: string, places: readonly TilePlace[], now: Instant) {
   const shards = [...new Set(places.map(({ shard }) => shard))];
   const days = [...new Set(places.map(({ day }) => day))];
-  const ofShard = new Map<number, KnownMeter[]>();
-  for (const shard of shards) ofShard.set(shard, await metersOfShard(tx, discom, shard));
-  const all = [...ofShard.values()].flat();
-  const connections = await connectionsNamed(tx, discom, [
-    ...new Set(all.flatMap((meter) => meter.links.map((link) => link.connectionId))),
-  ]);
+  const ofShard = new Map<number, ShardPlaces & { readonly byOrdinal: readonly (KnownMeter | undefined)[] }>();
+  for (const shard of shards) {
+    const found = await known.shard(shard);
+    ofShard.set(shard, { ...found, byOrdinal: inOrder(found.meters) });
+  }
   const stored = places.length === 0 ? [] : await tilesOf(tx, discom, { days, shards, asOf: null });
   const storedAt = grouped(stored, placeOf);
   const starts = places.map(({ dayStart }) => dayStart);
@@ -32,13 +32,13 @@ export async function surroundings(tx: Tx, discom: string, places: readonly Tile
   };
   const supply = await supplyWithin(tx, discom, span.start, span.end, now);
   const areas = supply.length > 0 ? await areasOf(tx, discom) : new Map();
-  const connectionAt = (meter: KnownMeter, at: Instant) => connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [];
-  const byOrdinal = new Map([...ofShard].map(([shard, meters]) => [shard, inOrder(meters)]));
+  const connectionAt = (meter: KnownMeter, at: Instant) =>
+    ofShard.get(meter.shard)?.connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [];
   return {
     /** Some supply status touches these days. */
     hasSupply: supply.length > 0,
     shard: (place: TilePlace) => {
-      const meters = byOrdinal.get(place.shard) ?? [];
+      const meters = ofShard.get(place.shard)?.byOrdinal ?? [];
       const own = meters.map((meter) =>
         meter?.zone === place.zone && meter.intervalMinutes === place.intervalMinutes ? meter : undefined,
       );
@@ -52,7 +52,7 @@ export async function surroundings(tx: Tx, discom: string, places: readonly Tile
     },
     tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeOf(place)) ?? [],
     explained: (place: TilePlace, ordinal: number, slot: number): boolean => {
-      const meter = byOrdinal.get(place.shard)?.[ordinal];
+      const meter = ofShard.get(place.shard)?.byOrdinal[ordinal];
       if (!meter || supply.length === 0) return false;
       const start = place.dayStart + slot * place.intervalMinutes * 60_000;
       const connection = connectionAt(meter, start);

@@ -6,12 +6,10 @@ import { MISSING } from '../domain/tile.ts';
 import type { Deps, Waker } from '../host/room.ts';
 import { inTurn } from '../host/signal.ts';
 import { zoneDays } from '../host/zone.ts';
-import type { Crew } from './crew-service.ts';
 import { noFindings } from './findings.ts';
-import { type Delivery, ingest, type Taken } from './ingest-service.ts';
+import { type Delivery, type Intake, ingest, type Taken } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
 import { metersNamed } from './places-store.ts';
-import type { ReadingStore } from './reading-store.ts';
 import { energyOf, type RegisterSpan, type RegisterValue, withValue } from './registers.ts';
 import { addRow, noRows } from './rows.ts';
 import * as store from './telemetry-store.ts';
@@ -34,7 +32,7 @@ type Counts = { taken: number; no_meter: number; too_old: number };
  * What registers of devices say becomes readings of the meters that name them as their source: fetched from the devices room, which keeps
  * it until it is on record here. While the record, or the devices room, is away it waits there.
  */
-export function followTelemetry(deps: Deps, readings: ReadingStore, crew: Crew, tally: (taken: Taken) => void): Waker {
+export function followTelemetry(deps: Deps, intake: Intake, tally: (taken: Taken) => void): Waker {
   const { clock, connect, database, log, metrics } = deps;
   const counts: Counts = { taken: 0, no_meter: 0, too_old: 0 };
   metrics.sum('metering_telemetry_total', 'Register values of devices, by what became of them', 'outcome', () => counts);
@@ -53,7 +51,7 @@ export function followTelemetry(deps: Deps, readings: ReadingStore, crew: Crew, 
       await store.holdTelemetry(tx, discom);
       const { spans, energies } = await laid(tx, discom, values);
       await store.keepSpans(tx, discom, spans);
-      if (energies.length > 0) tally(await ingest(deps, readings, crew, deliveryOf(discom, energies, now)));
+      if (energies.length > 0) tally(await ingest(deps, intake, deliveryOf(discom, energies, now)));
     });
     for (const outcome of Object.keys(found) as (keyof Counts)[]) counts[outcome] += found[outcome];
     return ripe.map(({ receipt }) => receipt);
@@ -61,7 +59,7 @@ export function followTelemetry(deps: Deps, readings: ReadingStore, crew: Crew, 
   const drain = async (now: Instant): Promise<void> => {
     for (const discom of await store.discomsWithDevices(database)) {
       for (let receipts: string[] = []; ; ) {
-        readings.ready();
+        intake.readings.ready();
         const { telemetry } = await connect(Devices).takeTelemetry({ receipts, most: MOST_TAKEN }, { discom });
         receipts = await take(discom, telemetry, now);
         if (receipts.length === 0) break;

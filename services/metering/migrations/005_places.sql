@@ -1,0 +1,5 @@
+-- Another mark with every word of the registry: what is remembered of meters and connections holds while it stands.
+create table places_mark (
+  discom text primary key,
+  mark uuid not null
+);

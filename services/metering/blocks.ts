@@ -12,6 +12,8 @@ export type Blocks = {
   /** ms UTC; NaN = there is none. */
   knownAt: Instant;
   values: number;
+  /** By meter: the interval it comes in. */
+  readonly minutesOf: number[];
   /** By meter: 1 = has an export value here. */
   exporting: Uint8Array;
 };
@@ -34,7 +36,7 @@ const VALUES_LEAST = 8;
 const VALID = 1;
 const REJECTED = 5;
 
-export const noBlocks = (): Blocks => ({ all: [], knownAt: Number.NaN, values: 0, exporting: new Uint8Array(64) });
+export const noBlocks = (): Blocks => ({ all: [], knownAt: Number.NaN, values: 0, minutesOf: [], exporting: new Uint8Array(64) });
 
 /**
  * Keeps a block as it is where every value can be taken as it is, and is known since when the others are; notes each meter's interval in
@@ -44,7 +46,13 @@ export function keep(blocks: Blocks, meterIds: string[], grids: Grids, block: Pa
   const { importWh, exportWh, quality, knownAt, slots, intervalMinutes } = block;
   const values = blocks.values + valuesIn(block);
   const meters = new Int32Array(new SharedArrayBuffer(4 * block.meterIds.length));
-  for (let i = 0; i < meters.length; i++) meters[i] = indexOf(block.meterIds[i]!, meterIds, grids, intervalMinutes);
+  for (let i = 0; i < meters.length; i++) {
+    // Blocks name their meters in the same order, again and again: it is likely to be the one behind the last.
+    const likely = i === 0 ? 0 : meters[i - 1]! + 1;
+    const meter = meterIds[likely] === block.meterIds[i] && blocks.minutesOf[likely] === intervalMinutes ? likely : -1;
+    meters[i] = meter >= 0 ? meter : indexOf(block.meterIds[i]!, meterIds, grids, intervalMinutes);
+    blocks.minutesOf[meters[i]!] = intervalMinutes;
+  }
   if (blocks.all.length > 0 && blocks.knownAt !== knownAt) return false;
   if (blocks.all.length >= SMALL_MOST && values < VALUES_LEAST * blocks.all.length) return false;
   if (!areDistinct(meters) || !isPlain(importWh) || (exportWh !== null && !isPlain(exportWh))) return false;
@@ -67,7 +75,7 @@ function noteExport(blocks: Blocks, meter: number): void {
   blocks.exporting[meter] = 1;
 }
 
-/** Blocks name their meters in the same order, again and again. */
+/** Ascending, as they are nearly always, they are. */
 function areDistinct(meters: Int32Array): boolean {
   for (let i = 1; i < meters.length; i++) if (meters[i - 1]! >= meters[i]!) return new Set(meters).size === meters.length;
   return true;

@@ -67,7 +67,14 @@ export async function layDays(of: DaysToLay): Promise<void> {
     absorb(findings, laid.found);
     const { bytes, digest, merkleRoot, stored } = laid;
     if (bytes === null) continue;
-    const made = { version: 1, knownAt: day.knownAt, meters: of.world.shard(day.place).count, delta: false, digest, merkleRoot };
+    const made = {
+      version: 1,
+      knownAt: day.knownAt,
+      meters: of.world.members(day.place).count,
+      delta: false,
+      digest,
+      merkleRoot,
+    };
     await versions.add(day.place, { ...made, statements: stored, correction: false, bytes });
   }
   for (const [place, ofPlace] of grouped(groups, (group) => group.place)) {
@@ -80,7 +87,7 @@ export async function layDays(of: DaysToLay): Promise<void> {
 async function laidStraight({ crew, delivery, meters, world }: DaysToLay, day: StraightDay): Promise<DayLaid | null> {
   const { place, knownAt, told, ordinalOf, factorOf } = day;
   if (day.repeated || world.tiles(place).length > 0) return null;
-  const { members, count } = world.shard(place);
+  const { members, count } = world.members(place);
   const laid = await crew.lay({
     name: { ...place, meters: count, version: 1, knownAt },
     zone: place.zone,
@@ -113,7 +120,7 @@ type Told = { readonly rows: Rows; readonly groups: readonly Group[]; readonly s
 /** The general way: rows of one tile, known_at by known_at, over what was known then. */
 async function layGroups(of: DaysToLay, place: TilePlace, { rows, groups, slot }: Told): Promise<void> {
   const { readings, delivery, meters, world, versions, findings, now, report } = of;
-  const { members, count, ids } = world.shard(place);
+  const { members, count, ids } = world.members(place);
   const stored = world.tiles(place);
   const ordinalOf = Int32Array.from(meters, (meter) => meter?.ordinal ?? -1);
   const lowest = groups.reduce((least, { knownAt: at }) => Math.min(least, at), now);

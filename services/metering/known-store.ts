@@ -1,5 +1,5 @@
 import type { Queryable, Tx } from '../host/room.ts';
-import type { KnownConnection, KnownMeter } from './known.ts';
+import type { KnownMeter, ShardPlaces } from './known.ts';
 import { connectionsNamed, metersNamed, metersOfShard } from './places-store.ts';
 
 /**
@@ -15,13 +15,6 @@ export type Known = {
   named(meterIds: readonly string[]): Promise<ReadonlyMap<string, KnownMeter>>;
   shard(shard: number): Promise<ShardPlaces>;
 };
-export type ShardPlaces = {
-  /** By ordinal. */
-  readonly meters: readonly KnownMeter[];
-  /** Of all connections that these meters have served. */
-  readonly connections: ReadonlyMap<string, readonly KnownConnection[]>;
-};
-
 type Remembered = { readonly mark: string; readonly shards: Map<number, ShardPlaces>; readonly byId: Map<string, KnownMeter> };
 
 /** A meter takes some 700 bytes with its connection. */

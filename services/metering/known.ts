@@ -25,6 +25,14 @@ export type KnownConnection = Dated & {
   readonly sanctionedLoadW: number;
 };
 
+/** A shard as it is known. */
+export type ShardPlaces = {
+  /** By ordinal. */
+  readonly meters: readonly KnownMeter[];
+  /** Of all connections that these meters have served. */
+  readonly connections: ReadonlyMap<string, readonly KnownConnection[]>;
+};
+
 /**
  * The state that holds at an instant; of two, the later one. Before the first and in gaps the nearest earlier one, else the first:
  * a meter's history from before its registration is still its history.

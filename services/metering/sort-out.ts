@@ -28,6 +28,8 @@ export type Sorted = {
   readonly refused: number;
 };
 
+const NO_GROUPS = { groups: [], slot: new Uint16Array(0), refused: 0 };
+
 /** As it lies where that can be; where a single reading must be looked at and is good, all are taken as rows. */
 export function sortOut(input: SortInput): Sorted {
   const { told, meters, zoneDays, now, knownAt, findings } = input;
@@ -37,7 +39,7 @@ export function sortOut(input: SortInput): Sorted {
   const found = 'all' in told ? spreadBlocks({ told, ...common }) : spread({ told, ...common });
   if (found !== null) {
     const apart = noFindings();
-    const others = arrange({ ...input, rows: found.others, findings: apart });
+    const others = found.others.count === 0 ? NO_GROUPS : arrange({ ...input, rows: found.others, findings: apart });
     if (others.groups.length === 0) {
       absorb(findings, apart);
       return { days: found.days, rows: found.others, ...others };

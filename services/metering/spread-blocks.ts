@@ -1,4 +1,4 @@
-import { MINUTE } from '../domain/interval.ts';
+import { type Instant, MINUTE } from '../domain/interval.ts';
 import { MISSING } from '../domain/tile.ts';
 import type { ZoneDays } from '../domain/zone.ts';
 import { inOrder, type TilePlace, YEAR_100 } from './arrange.ts';
@@ -16,15 +16,13 @@ export function spreadBlocks({ told, meterIds, meters, zoneDays, now }: SpreadIn
   const pieces = piecesOf(told);
   const open = new Map<string, Open>();
   const spoilt = new Spoilt();
+  const dayAts = grids.map((grid) => dayAtOf(grid, zoneDays(grid.zone)));
+  // What is known only later is as if all of it were still to come.
+  const over = told.knownAt > now ? Number.NEGATIVE_INFINITY : now;
   for (const whole of pieces)
     for (const nth of gridsIn(whole, gridOf)) {
       const grid = grids[nth]!;
-      for (const [piece, place] of daysOf(
-        whole,
-        grid,
-        zoneDays(grid.zone),
-        told.knownAt > now ? Number.NEGATIVE_INFINITY : now,
-      )) {
+      for (const [piece, place] of daysOf(whole, grid, dayAts[nth]!, over)) {
         if (place === null) spoilt.add(whole, nth, piece);
         else if (saysAny(piece, grid.ordinalOf)) noteDay(open, place, grid, piece, meterIds);
       }
@@ -79,42 +77,39 @@ function gridsIn({ block }: Piece, gridOf: Int32Array): Set<number> {
 }
 
 /** A block by civil day; with null, intervals that need looking at one by one: off the grid, not over yet, before the year 100. */
-function* daysOf(
-  { block }: Piece,
-  { shard, zone, minutes }: Grid,
-  calendar: ZoneDays,
-  now: number,
-): Generator<readonly [Piece, TilePlace | null]> {
+function* daysOf({ block }: Piece, { minutes }: Grid, dayAt: DayAt, now: number): Generator<readonly [Piece, TilePlace | null]> {
   const ms = minutes * MINUTE;
   const { start, slots } = block;
   for (let from = 0; from < slots; ) {
     const at = start + from * ms;
-    const isOdd = block.intervalMinutes !== minutes || at + ms > now || at < YEAR_100 || !Number.isInteger(at);
-    const day = isOdd ? null : calendar.dayOf(at);
-    if (day === null) {
+    if (block.intervalMinutes !== minutes || at + ms > now || at < YEAR_100 || !Number.isInteger(at)) {
       yield [{ block, from, slot: 0, count: slots - from }, null];
       return;
     }
-    const dayStart = calendar.startOf(day);
-    const place = {
-      shard,
-      zone,
-      intervalMinutes: minutes,
-      day,
-      dayStart,
-      slots: Math.floor((calendar.startOf(calendar.plus(day, 1)) - dayStart) / ms),
-    };
-    const slot = (at - dayStart) / ms;
-    if (!Number.isInteger(slot) || slot >= place.slots) {
-      yield [{ block, from, slot: 0, count: 1 }, null];
-      from++;
-      continue;
-    }
-    const over = Math.floor((now - at) / ms);
-    const count = Math.min(slots - from, place.slots - slot, over);
-    yield [{ block, from, slot, count }, place];
+    const { place } = dayAt(at);
+    const slot = (at - place.dayStart) / ms;
+    const isOn = Number.isInteger(slot) && slot < place.slots;
+    const count = isOn ? Math.min(slots - from, place.slots - slot, Math.floor((now - at) / ms)) : 1;
+    yield [{ block, from, slot: isOn ? slot : 0, count }, isOn ? place : null];
     from += count;
   }
+}
+
+type Day = { readonly place: TilePlace; readonly end: Instant };
+type DayAt = (at: Instant) => Day;
+
+/** Days of a grid; blocks that follow one another are mostly of one day, and a calendar takes its time. */
+function dayAtOf({ shard, zone, minutes }: Grid, calendar: ZoneDays): DayAt {
+  let last: Day | null = null;
+  return (at) => {
+    if (last !== null && last.place.dayStart <= at && at < last.end) return last;
+    const day = calendar.dayOf(at);
+    const dayStart = calendar.startOf(day);
+    const end = calendar.startOf(calendar.plus(day, 1));
+    const slots = Math.floor((end - dayStart) / (minutes * MINUTE));
+    last = { place: { shard, zone, intervalMinutes: minutes, day, dayStart, slots }, end };
+    return last;
+  };
 }
 
 /** Intervals of blocks that are no part of a day, by grid. */
@@ -137,7 +132,8 @@ class Spoilt {
 function factorsFit({ all }: Blocks, meters: number, grids: readonly Grid[]): boolean {
   const factorOf = new Int32Array(meters);
   for (const grid of grids)
-    for (let meter = 0; meter < meters; meter++) factorOf[meter] = Math.max(factorOf[meter]!, grid.factorOf[meter]!);
+    for (let meter = 0; meter < meters; meter++) if (grid.factorOf[meter]! > 1) factorOf[meter] = grid.factorOf[meter]!;
+  if (!factorOf.some((factor) => factor > 1)) return true;
   for (const { meters: of, slots, importWh, exportWh } of all)
     for (const [i, meter] of of.entries()) {
       const factor = factorOf[meter]!;

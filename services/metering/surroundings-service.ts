@@ -3,14 +3,14 @@ import { contains, type Instant } from '../domain/interval.ts';
 import { applyTile, type DayColumns, emptyColumns, type Tile } from '../domain/tile.ts';
 import type { Tx } from '../host/room.ts';
 import type { TilePlace } from './arrange.ts';
-import { type KnownMeter, stateAt } from './known.ts';
-import type { Known, ShardPlaces } from './known-store.ts';
+import { type KnownMeter, type ShardPlaces, stateAt } from './known.ts';
+import type { Known } from './known-store.ts';
+import { byOrdinal, type Members, membersOf } from './members.ts';
 import { areasOf } from './places-store.ts';
 import type { ReadingStore } from './reading-store.ts';
 import type { Rows } from './rows.ts';
 import { placeOf, supplyWithin, type TileRow, tilesOf } from './store.ts';
 import { areaPath, supplyOf } from './supply.ts';
-import type { Member } from './validate.ts';
 
 export type Surroundings = Awaited<ReturnType<typeof surroundings>>;
 
@@ -18,11 +18,8 @@ export type Surroundings = Awaited<ReturnType<typeof surroundings>>;
 export async function surroundings(tx: Tx, known: Known, discom: string, places: readonly TilePlace[], now: Instant) {
   const shards = [...new Set(places.map(({ shard }) => shard))];
   const days = [...new Set(places.map(({ day }) => day))];
-  const ofShard = new Map<number, ShardPlaces & { readonly byOrdinal: readonly (KnownMeter | undefined)[] }>();
-  for (const shard of shards) {
-    const found = await known.shard(shard);
-    ofShard.set(shard, { ...found, byOrdinal: inOrder(found.meters) });
-  }
+  const ofShard = new Map<number, ShardPlaces>();
+  for (const shard of shards) ofShard.set(shard, await known.shard(shard));
   const stored = places.length === 0 ? [] : await tilesOf(tx, discom, { days, shards, asOf: null });
   const storedAt = grouped(stored, placeOf);
   const starts = places.map(({ dayStart }) => dayStart);
@@ -32,28 +29,17 @@ export async function surroundings(tx: Tx, known: Known, discom: string, places:
   };
   const supply = await supplyWithin(tx, discom, span.start, span.end, now);
   const areas = supply.length > 0 ? await areasOf(tx, discom) : new Map();
+  const ordered = new Map(supply.length > 0 ? [...ofShard].map(([shard, { meters }]) => [shard, byOrdinal(meters)]) : []);
   const connectionAt = (meter: KnownMeter, at: Instant) =>
     ofShard.get(meter.shard)?.connections.get(stateAt(meter.links, at)?.connectionId ?? '') ?? [];
   return {
     /** Some supply status touches these days. */
     hasSupply: supply.length > 0,
-    shard: (place: TilePlace) => {
-      const meters = ofShard.get(place.shard)?.byOrdinal ?? [];
-      const own = meters.map((meter) =>
-        meter?.zone === place.zone && meter.intervalMinutes === place.intervalMinutes ? meter : undefined,
-      );
-      const members = own.map((meter): Member | undefined => {
-        if (!meter) return undefined;
-        const connection = stateAt(connectionAt(meter, place.dayStart), place.dayStart);
-        const areaId = meter.parentMeterId === '' ? (connection?.areaId ?? '') : '';
-        return { meterId: meter.meterId, sanctionedLoadW: connection?.sanctionedLoadW ?? 0, areaId };
-      });
-      return { members, count: meters.length, ids: own.map((meter) => meter?.meterId) };
-    },
+    members: (place: TilePlace): Members => membersOf(ofShard.get(place.shard)!, place),
     tiles: (place: TilePlace): readonly TileRow[] => storedAt.get(placeOf(place)) ?? [],
     explained: (place: TilePlace, ordinal: number, slot: number): boolean => {
-      const meter = ofShard.get(place.shard)?.byOrdinal[ordinal];
-      if (!meter || supply.length === 0) return false;
+      const meter = ordered.get(place.shard)?.[ordinal];
+      if (!meter) return false;
       const start = place.dayStart + slot * place.intervalMinutes * 60_000;
       const connection = connectionAt(meter, start);
       const window = { start, end: start + place.intervalMinutes * 60_000 };
@@ -61,12 +47,6 @@ export async function surroundings(tx: Tx, known: Known, discom: string, places:
       return supplyOf(supply, (at) => areaPath(connection, areas, at), id, window).some(({ state: of }) => of !== 'UNKNOWN');
     },
   };
-}
-
-function inOrder(meters: readonly KnownMeter[]): (KnownMeter | undefined)[] {
-  const sparse: (KnownMeter | undefined)[] = [];
-  for (const meter of meters) sparse[meter.ordinal] = meter;
-  return Array.from(sparse);
 }
 
 /** What is stored of one day, laid version by version as the groups' known_at go up. */

@@ -11,13 +11,14 @@ import { absorb, type Findings } from './findings.ts';
 import { groundFor } from './fold.ts';
 import type { Delivery, Report } from './ingest-service.ts';
 import type { KnownMeter } from './known.ts';
-import type { CellsTold, DayLaid } from './lay.ts';
+import type { DayLaid } from './lay.ts';
 import { merge } from './merge.ts';
 import type { ReadingStore } from './reading-store.ts';
 import { dayRoot } from './root-service.ts';
 import type { Rows } from './rows.ts';
 import type { Sorted } from './sort-out.ts';
 import type { StraightDay } from './spread.ts';
+import { dayToLay } from './straight.ts';
 import { dayBefore, daySums, type Surroundings } from './surroundings-service.ts';
 import { encodeVersion } from './tile-version.ts';
 import { LIMITS } from './vee.ts';
@@ -85,28 +86,11 @@ export async function layDays(of: DaysToLay): Promise<void> {
 
 /** Null where the day has been written before, or a cell of it told twice, or it has zeros that a supply status may explain. */
 async function laidStraight({ crew, delivery, meters, world }: DaysToLay, day: StraightDay): Promise<DayLaid | null> {
-  const { place, knownAt, told, ordinalOf, factorOf } = day;
+  const { place } = day;
   if (day.repeated || world.tiles(place).length > 0) return null;
-  const { members, count } = world.members(place);
-  const laid = await crew.lay({
-    name: { ...place, meters: count, version: 1, knownAt },
-    zone: place.zone,
-    told: alone(told),
-    ...{ ordinalOf, factorOf, members, limits: LIMITS },
-    daySums: daySums(delivery.rows, meters, place),
-  });
+  const laid = await crew.lay(dayToLay(day, world.members(place), daySums(delivery.rows, meters, place)));
   return laid.askedSupply && world.hasSupply ? null : laid;
 }
-
-/** Columns point at what followed them, a chain too long for a message. */
-const alone = (told: CellsTold): CellsTold => {
-  if ('pieces' in told) return told;
-  const columns = told.columns.map(({ slot, column: { start, nth, importWh, exportWh, quality } }) => ({
-    slot,
-    column: { start, nth, importWh, exportWh, quality },
-  }));
-  return { columns, bases: told.bases };
-};
 
 /** The cells of one day, as the rows they were delivered as. */
 function rowsOfDay({ delivery, meters, now, findings }: DaysToLay, day: StraightDay) {

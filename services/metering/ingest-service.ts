@@ -9,7 +9,7 @@ import { voidFolds } from './compaction-store.ts';
 import type { Crew } from './crew-service.ts';
 import { layDays } from './days-service.ts';
 import { absorb, type FindingRow, type Findings, noFindings } from './findings.ts';
-import type { KnownMeter } from './known.ts';
+import { deliverable, type KnownMeter } from './known.ts';
 import type { Places } from './known-store.ts';
 import type { ReadingStore } from './reading-store.ts';
 import type { Rows } from './rows.ts';
@@ -70,10 +70,7 @@ export async function ingest(deps: Deps, { readings, crew, places }: Intake, del
   const now = clock.now();
   const known = await (await places.known(database, discom)).named(delivery.rows.meterIds);
   delivery.check?.(known);
-  const meters = delivery.rows.meterIds.map((id) => {
-    const meter = known.get(id);
-    return meter && (delivery.source === null || meter.source === '' || meter.source === delivery.source) ? meter : null;
-  });
+  const meters = delivery.rows.meterIds.map((id) => deliverable(known.get(id), delivery.source));
   const sorted = sortOut({ ...delivery, meters, zoneDays, now });
   const { command } = delivery;
   const { outcome, repeated } = await database.tx((tx) => {
@@ -95,7 +92,8 @@ export async function ingest(deps: Deps, { readings, crew, places }: Intake, del
       const world = await surroundings(tx, await places.known(tx, discom), discom, touched, now);
       const versions = openVersions({ readings, log, discom, handOff: delivery.handOff, signer: delivery.signer, now });
       const findings = copyOf(delivery.findings);
-      await layDays({ ...{ readings, crew, delivery, meters, sorted, world, versions, findings, now }, report });
+      const laying = layDays({ ...{ readings, crew, delivery, meters, sorted, world, versions, findings, now }, report });
+      await laying.finally(() => versions.still());
       const written = await versions.kept();
       killPoint('metering.before_commit');
       if (written.length > 0) await addTiles(tx, discom, written);

@@ -25,6 +25,10 @@ export type KnownConnection = Dated & {
   readonly sanctionedLoadW: number;
 };
 
+/** Null = the registry knows no such meter, or none that this source may deliver for; null as source = the DISCOM's own people. */
+export const deliverable = (meter: KnownMeter | undefined, source: string | null): KnownMeter | null =>
+  meter && (source === null || meter.source === '' || meter.source === source) ? meter : null;
+
 /** A shard as it is known. */
 export type ShardPlaces = {
   /** By ordinal. */

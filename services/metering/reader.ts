@@ -2,9 +2,10 @@ import { invalid } from '../domain/outcome.ts';
 import { MISSING } from '../domain/tile.ts';
 import type { FindingCode, Findings } from './findings.ts';
 import { instantParser, NO_OFFSET } from './instant.ts';
-import { meterIndex, textOf } from './meter-index.ts';
 import { addRow, noRows, ROWS_MOST, type Rows } from './rows.ts';
 import { put, rowsFrom, type Sheet } from './sheet.ts';
+import { textOf } from './texts.ts';
+import { type AddReading, LINE_MOST, meterOf, newReading, readUsual } from './usual-lines.ts';
 
 /** Bytes in as they come, rows out at the end. */
 export type ReadingsReader = {
@@ -21,7 +22,6 @@ export type ReadFile = ReadRows & { readonly sheet: Sheet | null };
 const COLUMNS = ['meter_id', 'interval_start', 'import_wh', 'export_wh', 'quality', 'known_at', 'day_import_wh'] as const;
 const REQUIRED = 3;
 const HEADER = 'meter_id,interval_start,import_wh,export_wh[,quality][,known_at][,day_import_wh]';
-const LINE_MOST = 65_536;
 const WH_MOST = 2 ** 31 - 1;
 const QUALITIES = ['', 'VALID', 'ESTIMATED', 'MANUAL', 'SUSPECT', 'REJECTED'];
 
@@ -32,17 +32,12 @@ const QUALITIES = ['', 'VALID', 'ESTIMATED', 'MANUAL', 'SUSPECT', 'REJECTED'];
  */
 export function readingsReader(findings: Findings, into: Sheet | null = null): ReadingsReader {
   let rows = noRows(into === null ? 65_536 : 1);
-  let sheet = into;
-  const meters = meterIndex(rows.meterIds);
+  const file = newReading(into, rows.meterIds);
   const parseInstant = instantParser();
   const carry = new Uint8Array(LINE_MOST);
   const ends = new Int32Array(64);
   const place = new Int32Array(COLUMNS.length).fill(-1);
   let carried = 0;
-  let line = 0;
-  let lines = 0;
-  let empty = 0;
-  let width = 0;
 
   const header = (text: string): void => {
     const names = text
@@ -63,7 +58,7 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
     const absent = COLUMNS.slice(0, REQUIRED).filter((_, column) => place[column] === -1);
     if (absent.length > 0)
       throw invalid('wrong_header', `the first line must be ${HEADER}; ${absent.join(', ')} is not there`, 'header');
-    width = names.length;
+    file.width = names.length;
   };
 
   const whole = (bytes: Uint8Array, column: number): number => {
@@ -85,7 +80,7 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
   };
   const refuse = (bytes: Uint8Array, column: number, code: FindingCode, must: string): number => {
     const text = textOf(bytes, fieldFrom(column), ends[place[column]!]!);
-    findings.add(line, COLUMNS[column]!, code, () => `${COLUMNS[column]} must be ${must}, not ${text.slice(0, 40)}`);
+    findings.add(file.line, COLUMNS[column]!, code, () => `${COLUMNS[column]} must be ${must}, not ${text.slice(0, 40)}`);
     return REFUSED;
   };
   let lineFrom = 0;
@@ -98,7 +93,7 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
     if (at === NO_OFFSET)
       throw invalid(
         'offset_missing',
-        `line ${line}: ${COLUMNS[column]} ${textOf(bytes, from, to)} has no offset, so its time zone is anyone's guess; every stamp needs Z or one like +05:30`,
+        `line ${file.line}: ${COLUMNS[column]} ${textOf(bytes, from, to)} has no offset, so its time zone is anyone's guess; every stamp needs Z or one like +05:30`,
         COLUMNS[column],
       );
     return Number.isNaN(at) ? refuse(bytes, column, 'not_an_instant', 'an instant like 2026-05-01T18:30:00+05:30') : at;
@@ -114,21 +109,21 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
 
   /** One line [from, to), whose `fields` field ends are in `ends`. */
   const readLine = (bytes: Uint8Array, from: number, to: number, fields: number): void => {
-    line++;
-    if (width === 0) {
+    file.line++;
+    if (file.width === 0) {
       header(textOf(bytes, from, to));
       return;
     }
     if (from === to) return;
-    lines++;
+    file.lines++;
     lineFrom = from;
-    if (fields !== width) {
-      findings.add(line, '', 'wrong_fields', () => `${fields} fields; the header has ${width}`);
+    if (fields !== file.width) {
+      findings.add(file.line, '', 'wrong_fields', () => `${fields} fields; the header has ${file.width}`);
       return;
     }
     const idFrom = fieldFrom(0);
     if (idFrom >= ends[place[0]!]!) {
-      findings.add(line, 'meter_id', 'unknown_meter', () => 'meter_id is empty');
+      findings.add(file.line, 'meter_id', 'unknown_meter', () => 'meter_id is empty');
       return;
     }
     const start = instant(bytes, START);
@@ -143,77 +138,25 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
     if (knownAt === REFUSED) return;
     const daySum = place[DAY] === -1 ? MISSING : whole(bytes, DAY);
     if (daySum === REFUSED) return;
-    const meter = meters.find(bytes, idFrom, ends[place[0]!]!);
+    const meter = meterOf(file, bytes, idFrom, ends[place[0]!]!);
     if (daySum !== MISSING) rows.daySums.push({ meter, start, wh: daySum });
     if (importWh === MISSING && exportWh === MISSING && quality !== 5) {
-      empty++;
+      file.empty++;
       return;
     }
     add(meter, start, importWh, exportWh, quality, knownAt);
   };
 
-  const add = (meter: number, start: number, importWh: number, exportWh: number, quality: number, knownAt: number): void => {
+  const add: AddReading = (meter, start, importWh, exportWh, quality, knownAt) => {
+    const { sheet } = file;
     if ((sheet ?? rows).count === ROWS_MOST) throw invalid('too_many_rows', `a file may have ${ROWS_MOST} readings; split it`);
     if (sheet !== null) {
-      if (Number.isNaN(knownAt) && put(sheet, meter, start, importWh, exportWh, quality, line)) return;
+      if (Number.isNaN(knownAt) && put(sheet, meter, start, importWh, exportWh, quality, file.line)) return;
       // What a sheet cannot hold needs every reading for itself, those before it as well.
       rows = { ...rowsFrom(sheet, rows.meterIds), daySums: rows.daySums };
-      sheet = null;
+      file.sheet = null;
     }
-    addRow(rows, meter, start, importWh, exportWh, quality, knownAt, line);
-  };
-
-  const stamp = new Uint8Array(40);
-  const stampView = new DataView(stamp.buffer);
-  let stampLength = 0;
-  let stampAt = Number.NaN;
-  /** Whether the stamp of the line before stands here again: four bytes at a time, for this is most of a line. */
-  const sameStamp = (bytes: Uint8Array, view: DataView, from: number): boolean => {
-    if (stampLength === 0 || from + stampLength >= bytes.length) return false;
-    let i = 0;
-    for (; i + 4 <= stampLength; i += 4) if (view.getInt32(from + i, true) !== stampView.getInt32(i, true)) return false;
-    for (; i < stampLength; i++) if (bytes[from + i] !== stamp[i]) return false;
-    return true;
-  };
-  /**
-   * A line as nearly all of them are: the columns in order, the stamp of the line before, plain digits, no export. Answers where the next
-   * one starts; −1 = it must be read field by field. The line's end lies in `bytes`.
-   */
-  const quick = (bytes: Uint8Array, view: DataView, from: number): number => {
-    let at = meters.likely(bytes, from);
-    const guessed = at !== -1;
-    if (!guessed) at = comma(bytes, from);
-    if (at <= from) return -1;
-    const idTo = at;
-    const stampFrom = at + 1;
-    at = stampFrom + stampLength;
-    if (!sameStamp(bytes, view, stampFrom) || bytes[at] !== COMMA) {
-      at = comma(bytes, stampFrom);
-      if (at === -1 || at - stampFrom > stamp.length) return -1;
-      const found = parseInstant(bytes, stampFrom, at);
-      if (found === NO_OFFSET || Number.isNaN(found)) return -1;
-      stampAt = found;
-      stampLength = at - stampFrom;
-      for (let k = 0; k < stampLength; k++) stamp[k] = bytes[stampFrom + k]!;
-    }
-    const digits = at + 1;
-    let value = 0;
-    let byte = bytes[++at]!;
-    while (byte >= ZERO && byte <= NINE) {
-      value = value * 10 + byte - ZERO;
-      byte = bytes[++at]!;
-    }
-    if (at === digits || at - digits > 9) return -1;
-    if (width === 4) {
-      if (byte !== COMMA) return -1;
-      byte = bytes[++at]!;
-    }
-    if (byte === RETURN) byte = bytes[++at]!;
-    if (byte !== LINE_FEED || at - from > LINE_MOST) return -1;
-    line++;
-    lines++;
-    add(guessed ? meters.taken() : meters.find(bytes, from, idTo), stampAt, value, MISSING, 1, Number.NaN);
-    return at + 1;
+    addRow(rows, meter, start, importWh, exportWh, quality, knownAt, file.line);
   };
 
   /** Finds the fields of the line that starts at `from`; answers where the next one starts, or −1 when the line is not all there. */
@@ -227,7 +170,7 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
         if (fields < ends.length - 1) ends[fields++] = at;
         continue;
       }
-      if (at - from > LINE_MOST) throw tooLong(line + 1);
+      if (at - from > LINE_MOST) throw tooLong(file.line + 1);
       const to = at > from && bytes[at - 1] === RETURN ? at - 1 : at;
       ends[fields++] = to;
       readLine(bytes, from, to, fields);
@@ -236,7 +179,7 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
   };
 
   const hold = (bytes: Uint8Array): void => {
-    if (carried + bytes.length > LINE_MOST) throw tooLong(line + 1);
+    if (carried + bytes.length > LINE_MOST) throw tooLong(file.line + 1);
     carry.set(bytes, carried);
     carried += bytes.length;
   };
@@ -254,32 +197,24 @@ export function readingsReader(findings: Findings, into: Sheet | null = null): R
         at = end + 1;
       }
       const lastEnd = chunk.lastIndexOf(LINE_FEED);
+      while (at <= lastEnd && file.width === 0) at = scan(chunk, at, false);
       // In the order of COLUMNS, and none beyond them.
-      while (at <= lastEnd && width === 0) at = scan(chunk, at, false);
+      const isUsual = file.width <= 4 && place.every((where, column) => where === (column < file.width ? column : -1));
       const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
-      const usual = width <= 4 && place.every((where, column) => where === (column < width ? column : -1));
       while (at <= lastEnd) {
-        const next = usual ? quick(chunk, view, at) : -1;
-        at = next === -1 ? scan(chunk, at, false) : next;
+        if (isUsual) at = readUsual(file, chunk, view, at, lastEnd + 1, add);
+        if (at <= lastEnd) at = scan(chunk, at, false);
       }
       hold(chunk.subarray(at));
     },
     end: () => {
       if (carried > 0) scan(carry.subarray(0, carried), 0, true);
       carried = 0;
-      if (width === 0) throw invalid('wrong_header', `the file is empty; its first line must be ${HEADER}`, 'header');
+      if (file.width === 0) throw invalid('wrong_header', `the file is empty; its first line must be ${HEADER}`, 'header');
+      const { sheet, lines, empty } = file;
       return { rows, sheet, lines, empty };
     },
   };
-}
-
-/** Where the next comma of this line is; −1 = none. */
-function comma(bytes: Uint8Array, from: number): number {
-  for (let at = from; ; at++) {
-    const byte = bytes[at]!;
-    if (byte === COMMA) return at;
-    if (byte === LINE_FEED) return -1;
-  }
 }
 
 const tooLong = (line: number): Error =>

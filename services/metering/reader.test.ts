@@ -222,6 +222,13 @@ describe('lines as nearly all are', () => {
     const lines = [0, 1, 2].flatMap((hour) =>
       [...many.slice(hour, hour === 0 ? 64 : 300), ...many.slice(0, hour)].map((id, m) => `${line(id, hour, m)}\n`),
     );
+    // A column that is made wider while it is written to.
+    lines.splice(
+      64,
+      0,
+      ...[3, 4].map((hour) => `${line('m-1', hour, 1)}\n`),
+      ...[2, 64, 3].map((m) => `${line(`m-${m}`, 3, m)}\n`),
+    );
     const repeats = Array.from({ length: REPEATS_MOST + 1 }, (_, i) => `${line(`m-${i % 64}`, i % 3, i)}\n`);
     const of = (count: number) =>
       Buffer.from(`${NAMES.slice(0, 3).join(',')}\n${lines.join('')}${repeats.slice(0, count).join('')}`);
@@ -239,7 +246,8 @@ describe('lines as nearly all are', () => {
   });
 
   it('of more spellings of a stamp than are remembered are read as well', () => {
-    const lines = Array.from({ length: 70_000 }, (_, i) => `m-${i},2026-05-01T00:00:0${i % 3}.000${i}Z,${i}\n`);
+    const of = (meter: string, i: number): string => `${meter},2026-05-01T00:00:0${i % 3}.000${i}Z,${i}\n`;
+    const lines = Array.from({ length: 70_000 }, (_, i) => of(`m-${i}`, i));
     const bytes = Buffer.from(`${NAMES.slice(0, 3).join(',')}\n${lines.join('')}${lines.slice(-3).join('')}`);
     expect(told(bytes, [], noSheet())).toEqual(fieldByField(bytes));
   });

@@ -42,6 +42,10 @@ export function likely(texts: Texts, view: DataView, from: number, end: number):
   return last;
 }
 
+/** Whether it is the last one again, as it was the last time: the first that `likely` asks, worth asking without a call. */
+export const standsAgain = (texts: Texts, view: DataView, from: number, end: number): boolean =>
+  texts.again && stands(texts, texts.last, view, from, end);
+
 /** Four bytes at a time, the last four of them perhaps once more; what is shorter is looked up. */
 function stands({ spelled, places }: Texts, index: number, view: DataView, from: number, end: number): boolean {
   const place = places[index]!;

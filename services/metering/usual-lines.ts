@@ -2,7 +2,7 @@ import { MISSING } from '../domain/tile.ts';
 import { type InstantParser, instantParser, NO_OFFSET } from './instant.ts';
 import { ROWS_MOST } from './rows.ts';
 import type { Sheet, SheetColumn } from './sheet.ts';
-import { indexOf, lengthOf, likely, noTexts, type Texts, textOf } from './texts.ts';
+import { indexOf, lengthOf, likely, noTexts, standsAgain, type Texts, textOf } from './texts.ts';
 
 /** A file that is being read. */
 export type Reading = {
@@ -44,7 +44,8 @@ export type AddReading = (
  */
 export function readUsual(file: Reading, bytes: Uint8Array, view: DataView, from: number, end: number, add: AddReading): number {
   const { meters, stamps, width } = file;
-  let held: SheetColumn | null = null;
+  // The stamp of the line before, or −1, and its column.
+  let held = -1;
   let nth = NO_CELLS;
   let importWh = NO_VALUES;
   let at = from;
@@ -55,8 +56,9 @@ export function readUsual(file: Reading, bytes: Uint8Array, view: DataView, from
     // Nothing, or an empty id.
     if (at <= line + 1) return line;
     const idTo = at - 1;
-    let stamp = likely(stamps.texts, view, at, end);
+    let stamp = held !== -1 && standsAgain(stamps.texts, view, at, end) ? held : likely(stamps.texts, view, at, end);
     if (stamp === -1) {
+      held = -1;
       const to = afterComma(bytes, at);
       stamp = stampOf(stamps, bytes, at, to - 1);
       if (stamp === -1) return line;
@@ -80,9 +82,9 @@ export function readUsual(file: Reading, bytes: Uint8Array, view: DataView, from
     file.line++;
     file.lines++;
     if (meter === -1) meter = meterOf(file, bytes, line, idTo);
-    const column = stamps.columns[stamp]!;
-    if (column !== held) {
-      held = column;
+    if (stamp !== held) {
+      const column = stamps.columns[stamp]!;
+      held = stamp;
       nth = column?.nth ?? NO_CELLS;
       importWh = column?.importWh ?? NO_VALUES;
     }
@@ -95,7 +97,7 @@ export function readUsual(file: Reading, bytes: Uint8Array, view: DataView, from
       add(meter, stamps.starts[stamp]!, value, MISSING, VALID, Number.NaN);
       // It has its column now, which may have been made wider.
       stamps.columns[stamp] = file.sheet?.last ?? null;
-      held = null;
+      held = -1;
       nth = NO_CELLS;
     }
   }

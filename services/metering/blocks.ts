@@ -2,6 +2,7 @@ import { type Instant, MINUTE } from '../domain/interval.ts';
 import { MISSING } from '../domain/tile.ts';
 import { type Grids, indexOf, type PackedColumns, valuesIn } from './columns.ts';
 import { addRow, noRows, type Rows } from './rows.ts';
+import { noteExport } from './sheet.ts';
 
 /**
  * Readings of a stream as it brought them: to a stream what a sheet is to a file. Nothing can be wrong with one of their values but what
@@ -64,15 +65,6 @@ export function keep(blocks: Blocks, meterIds: string[], grids: Grids, block: Pa
     for (const [i, meter] of meters.entries())
       if (exportWh.subarray(i * slots, (i + 1) * slots).some((wh) => wh !== MISSING)) noteExport(blocks, meter);
   return true;
-}
-
-function noteExport(blocks: Blocks, meter: number): void {
-  if (meter >= blocks.exporting.length) {
-    const more = new Uint8Array(Math.max(2 * blocks.exporting.length, meter + 1));
-    more.set(blocks.exporting);
-    blocks.exporting = more;
-  }
-  blocks.exporting[meter] = 1;
 }
 
 /** Ascending, as they are nearly always, they are. */

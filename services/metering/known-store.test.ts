@@ -89,3 +89,9 @@ it('what was asked for longest ago is let go of when there is no more room', asy
   expect(await named('m-2-0')).toHaveLength(1);
   expect(asked).toEqual(['places_mark', 'places_mark', 'meter']);
 });
+
+it('without a mark, as of tables put back from before there were any, nothing is remembered', async () => {
+  await database.query('delete from places_mark where discom = $1', ['OTHER']);
+  for (let i = 0; i < 2; i++) expect((await shardOf(1, 'OTHER')).meters).toHaveLength(2);
+  expect(asked).toEqual(['places_mark', 'meter', 'connection', 'places_mark', 'meter', 'connection']);
+});

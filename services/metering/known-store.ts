@@ -22,12 +22,13 @@ const METERS_MOST = 100_000;
 
 export function openPlaces(most = METERS_MOST): Places {
   const discoms = new Map<string, Remembered>();
-  const remembered = (discom: string, mark: string): Remembered => {
-    let found = discoms.get(discom);
-    if (found?.mark !== mark) {
-      found = { mark, shards: new Map(), byId: new Map() };
-      discoms.set(discom, found);
-    }
+  /** Without a mark nothing was told that could be remembered. */
+  const remembered = (discom: string, mark: string | undefined): Remembered => {
+    const before = discoms.get(discom);
+    if (mark !== undefined && before?.mark === mark) return before;
+    const found = { mark: mark ?? '', shards: new Map(), byId: new Map() };
+    if (mark === undefined) discoms.delete(discom);
+    else discoms.set(discom, found);
     return found;
   };
   /** Lets go of what was asked for longest ago, of any DISCOM, until so many more have room. */
@@ -79,9 +80,9 @@ export function openPlaces(most = METERS_MOST): Places {
   };
 }
 
-async function markOf(db: Queryable, discom: string): Promise<string> {
+async function markOf(db: Queryable, discom: string): Promise<string | undefined> {
   const [row] = await db.query<{ mark: string }>('select mark from places_mark where discom = $1', [discom]);
-  return row?.mark ?? '';
+  return row?.mark;
 }
 
 /** With every word of the registry, in its transaction: nobody goes on with what held before. */

@@ -10,10 +10,7 @@ import type { VeeLimits } from './vee.ts';
 
 /** Columns of a sheet, or pieces of blocks, of one day. */
 export type CellsTold =
-  | {
-      readonly columns: readonly { readonly slot: number; readonly column: Omit<SheetColumn, 'next'> }[];
-      readonly bases: readonly number[];
-    }
+  | { readonly columns: readonly { readonly slot: number; readonly column: Omit<SheetColumn, 'next'> }[] }
   | { readonly pieces: readonly Piece[] };
 /** A day of a shard that nobody has written yet, as a delivery tells it. Plain: it may go to another thread. */
 export type DayToLay = {

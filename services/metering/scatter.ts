@@ -1,7 +1,7 @@
 import { type DayColumns, MISSING } from '../domain/tile.ts';
 import type { Piece } from './blocks.ts';
 import type { CellsTold, DayToLay } from './lay.ts';
-import { lineOf, type SheetColumn } from './sheet.ts';
+import type { SheetColumn } from './sheet.ts';
 
 type Told = Pick<DayToLay, 'told' | 'ordinalOf' | 'factorOf'>;
 type Column = Omit<SheetColumn, 'next'>;
@@ -171,10 +171,7 @@ export function linesOf({
 }
 
 function lineIn(told: CellsTold, slot: number, meter: number): number {
-  if ('columns' in told) {
-    const { column } = told.columns.find((one) => one.slot === slot)!;
-    return lineOf(told.bases, column.nth[meter]!);
-  }
+  if ('columns' in told) return told.columns.find((one) => one.slot === slot)!.column.nth[meter]!;
   const piece = told.pieces.find(
     ({ block, slot: first, count }) => slot >= first && slot < first + count && block.meters.includes(meter),
   )!;

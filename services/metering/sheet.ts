@@ -14,20 +14,16 @@ export type Sheet = {
   count: number;
   /** By meter: 1 = has an export value here. */
   exporting: Uint8Array;
-  /** Ascending: the n-th reading of the delivery is its line, less the largest of these below it (a stream counts from 1 in each block). */
-  readonly bases: number[];
-  /** Values that a stream has brought, missing ones among them. */
-  values: number;
   /** Cells that columns have room for, and the most that one has. */
   room: number;
   widest: number;
-  /** What came for a cell that was taken, in the order it came; `line` = which of the delivery it was. Their days are laid as rows. */
+  /** What came for a cell that was taken, in the order it came; `line` = its line of the file. Their days are laid as rows. */
   readonly repeats: Rows;
   last: SheetColumn | null;
 };
 export type SheetColumn = {
   readonly start: Instant;
-  /** Which of the delivery it was, from 1; 0 = no reading. */
+  /** Its line of the file; 0 = no reading. */
   nth: Uint32Array;
   importWh: Int32Array;
   /** Null = no export value; null = all VALID. */
@@ -52,8 +48,6 @@ export const noSheet = (): Sheet => ({
     knownAt: Number.NaN,
     count: 0,
     exporting: new Uint8Array(LEAST_ROOM),
-    bases: [0],
-    values: 0,
     room: 0,
     widest: LEAST_ROOM,
     repeats: noRows(1),
@@ -61,11 +55,8 @@ export const noSheet = (): Sheet => ({
   },
 });
 
-/**
- * The column of an interval, with room for `meters`; null where that would be more room than a sheet of its readings, and of `more` to
- * come, may take.
- */
-export function columnFor(sheet: Sheet, start: Instant, meters: number, more = 0): SheetColumn | null {
+/** The column of an interval, with room for `meters`; null where that would be more room than a sheet of its readings may take. */
+function columnFor(sheet: Sheet, start: Instant, meters: number): SheetColumn | null {
   const before = sheet.last;
   let column = before?.start === start ? before : (before?.next ?? undefined);
   if (column?.start !== start) column = sheet.columns.get(start);
@@ -73,7 +64,7 @@ export function columnFor(sheet: Sheet, start: Instant, meters: number, more = 0
   if (column === undefined || room < meters) {
     const least = room === 0 ? Math.ceil(meters / 64) * 64 : Math.max(2 * room, meters);
     const isTooMuch = (wanted: number): boolean =>
-      sheet.room + wanted > ROOM_FREE && sheet.room + wanted > ROOM_TIMES * (sheet.count + more);
+      sheet.room + wanted > ROOM_FREE && sheet.room + wanted > ROOM_TIMES * sheet.count;
     // Intervals are alike: room for as many as the fullest has spares widening it again and again.
     const wanted = isTooMuch(Math.max(sheet.widest, least)) ? Math.max(LEAST_ROOM, least) : Math.max(sheet.widest, least);
     if (isTooMuch(wanted)) return null;
@@ -121,7 +112,7 @@ export function put(
 }
 
 /** Another word about a cell that is taken. */
-export function repeat(
+function repeat(
   sheet: Sheet,
   meter: number,
   start: Instant,
@@ -135,29 +126,19 @@ export function repeat(
   if (exportWh !== MISSING && quality !== REJECTED) noteExport(sheet, meter);
 }
 
-export function noteExport(sheet: Sheet, meter: number): void {
-  if (meter >= sheet.exporting.length) {
-    const more = new Uint8Array(Math.max(2 * sheet.exporting.length, meter + 1));
-    more.set(sheet.exporting);
-    sheet.exporting = more;
+/** Grows as meters come. */
+export function noteExport(of: { exporting: Uint8Array }, meter: number): void {
+  if (meter >= of.exporting.length) {
+    const more = new Uint8Array(Math.max(2 * of.exporting.length, meter + 1));
+    more.set(of.exporting);
+    of.exporting = more;
   }
-  sheet.exporting[meter] = 1;
+  of.exporting[meter] = 1;
 }
 
-export const exportsOf = (column: SheetColumn): Int32Array => (column.exportWh ??= shared32(column.nth.length).fill(MISSING));
-export const qualitiesOf = (column: SheetColumn): Uint8Array =>
+const exportsOf = (column: SheetColumn): Int32Array => (column.exportWh ??= shared32(column.nth.length).fill(MISSING));
+const qualitiesOf = (column: SheetColumn): Uint8Array =>
   (column.quality ??= new Uint8Array(new SharedArrayBuffer(column.nth.length)).fill(VALID));
-
-/** The n-th reading's line of the file, or index of the value in its block. */
-export function lineOf(bases: readonly number[], nth: number): number {
-  let [low, high] = [0, bases.length];
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (bases[middle]! < nth) low = middle;
-    else high = middle;
-  }
-  return nth - bases[low]!;
-}
 
 /** All that was told of the cells that `wanted` names, as rows in order of delivery. */
 export function rowsFrom(
@@ -199,7 +180,7 @@ export function rowsFrom(
   for (const i of again) columnAt[repeats.line[i]! - least] = -2 - i;
   for (let at = 0; at < columnAt.length; at++) {
     if (columnAt[at] === -1) continue;
-    const line = lineOf(sheet.bases, at + least);
+    const line = at + least;
     if (columnAt[at]! < -1) {
       const i = -2 - columnAt[at]!;
       const { meter: of, start, importWh, exportWh, quality } = repeats;

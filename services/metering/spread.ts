@@ -46,7 +46,7 @@ export type Grid = {
 export const WH_MOST = 2 ** 31 - 1;
 
 type Open = StraightDay & {
-  readonly told: { readonly columns: { slot: number; column: SheetColumn }[]; readonly bases: readonly number[] };
+  readonly told: { readonly columns: { slot: number; column: SheetColumn }[] };
   readonly own: Set<SheetColumn>;
 };
 
@@ -81,7 +81,7 @@ export function spread({ told: sheet, meterIds, meters, zoneDays, now, knownAt }
           const { ordinalOf, factorOf } = grid;
           const own = new Set<SheetColumn>();
           const rows = () => rowsFrom(sheet, meterIds, (meter, of) => ordinalOf[meter]! >= 0 && own.has(of));
-          const told = { columns: [], bases: sheet.bases };
+          const told = { columns: [] };
           found = { place, knownAt: known, told, own, ordinalOf, factorOf, repeated: false, rows };
         }
         const slot = (start - found.place.dayStart) / ms;

@@ -17,5 +17,5 @@ const alone = (told: CellsTold): CellsTold => {
     slot,
     column: { start, nth, importWh, exportWh, quality },
   }));
-  return { columns, bases: told.bases };
+  return { columns };
 };

@@ -3,3 +3,5 @@ create table places_mark (
   discom text primary key,
   mark uuid not null
 );
+insert into places_mark (discom, mark)
+select discom, gen_random_uuid() from (select discom from meter union select discom from connection) as told;

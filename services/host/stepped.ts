@@ -109,7 +109,8 @@ function conductor(clock: RunningClock, here: Mover, others: () => readonly Move
       for (const [i, mover] of all.entries()) if (!asked[i]?.nothingDue) ran = (await mover.runDue()) || ran;
       const looks = all.length === 1 ? [await here.look()] : asked;
       const waiting = looks.flatMap((look) => look.waiting);
-      if (!ran && looks.every(({ still }) => still)) {
+      // A fact handled since due work was asked for may have made some due.
+      if (!ran && facts.handled.count === seen && looks.every(({ still }) => still)) {
         // One process sees all of itself at once; several must be found still twice, with nothing done in between.
         const activity = looks.map((look) => look.activity).join(' ');
         if (all.length === 1 || activity === before) return looks.map(({ mark }) => mark).join(' ');
